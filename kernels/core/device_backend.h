@@ -1,0 +1,40 @@
+// What a device must provide: memory, copies and a name. The CPU's backend is built in; another
+// device's comes from a plug-in that registers its backend and its kernels.
+//
+// Thread rule: every method may be called from any thread.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "kernels/core/device.h"
+
+namespace nasengine {
+
+class DeviceBackend {
+ public:
+  virtual ~DeviceBackend() = default;
+
+  virtual Device device() const = 0;
+  // The processor as the system names it, e.g. "AMD EPYC 9575F".
+  virtual std::string name() const = 0;
+
+  // Returns `bytes` of zeroed device memory aligned to 64 bytes, or nullptr when the device has
+  // none left. Memory that is never touched may stay uncommitted.
+  virtual void* Allocate(std::size_t bytes) = 0;
+  virtual void Free(void* data, std::size_t bytes) noexcept = 0;
+
+  // Copies between the device and the host, in stream order; ToHost has arrived on return.
+  virtual void CopyFromHost(void* device_to, const void* host_from, std::size_t bytes) = 0;
+  virtual void CopyToHost(void* host_to, const void* device_from, std::size_t bytes) = 0;
+
+  // Returns once everything submitted so far has finished.
+  virtual void Synchronize() = 0;
+};
+
+// Memory comes straight from mmap, with huge pages advised for blocks of 2 MiB and more.
+std::unique_ptr<DeviceBackend> MakeCpuBackend();
+
+}  // namespace nasengine
