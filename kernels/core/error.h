@@ -40,10 +40,10 @@ template <class... Parts>
 }  // namespace nasengine
 
 // Throws Error{kInvalidArgument} with the joined parts unless `condition` holds.
-#define NAS_CHECK(condition, ...)                                                     \
-  do {                                                                                \
-    if (!(condition)) [[unlikely]]                                                    \
-      ::nasengine::Throw(::nasengine::ErrorCode::kInvalidArgument, __VA_ARGS__);      \
+#define NAS_CHECK(condition, ...)                                                \
+  do {                                                                           \
+    if (!(condition)) [[unlikely]]                                               \
+      ::nasengine::Throw(::nasengine::ErrorCode::kInvalidArgument, __VA_ARGS__); \
   } while (false)
 
 #define NAS_DCHECK(condition) assert(condition)

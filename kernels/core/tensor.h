@@ -89,7 +89,9 @@ struct View {
     NAS_DCHECK(dtype == DTypeOf<T>::value);
     return static_cast<T*>(data);
   }
-  operator ConstView() const { return {data, shape, dtype}; }  // NOLINT(google-explicit-constructor)
+  operator ConstView() const {
+    return {data, shape, dtype};
+  }  // NOLINT(google-explicit-constructor)
 };
 
 class Tensor {
@@ -113,8 +115,8 @@ class Tensor {
   }
   // Empty view when the tensor is not defined.
   View view() const { return defined() ? View{data(), shape_, dtype_} : View{}; }
-  operator View() const { return view(); }            // NOLINT(google-explicit-constructor)
-  operator ConstView() const { return view(); }       // NOLINT(google-explicit-constructor)
+  operator View() const { return view(); }       // NOLINT(google-explicit-constructor)
+  operator ConstView() const { return view(); }  // NOLINT(google-explicit-constructor)
 
   // The same bytes under another shape with as many elements.
   Tensor Reshape(const Shape& shape) const;

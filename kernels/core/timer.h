@@ -12,9 +12,7 @@ class Timer {
  public:
   Timer() : start_(Clock::now()) {}
   void Restart() { start_ = Clock::now(); }
-  double seconds() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
   double ms() const { return seconds() * 1e3; }
 
  private:

@@ -1,0 +1,63 @@
+// Dense convolution (the stem): every output channel sees every input channel.
+//   x (n, h, w, c_in)   w (c_out, kernel, kernel, c_in)   y (n, out_h, out_w, c_out)   f32,
+//   contiguous
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "kernels/conv/conv_geometry.h"
+#include "kernels/core/activation.h"
+#include "kernels/core/tensor.h"
+
+namespace nasengine {
+
+class KernelRegistry;
+
+// y = activation(x * w + bias). `bias` (c_out) may be empty. y is overwritten.
+struct Conv2dForward {
+  static constexpr const char* kName = "conv2d_forward";
+  struct Args {
+    ConvGeometry geometry;
+    ConstView x;
+    ConstView w;
+    ConstView bias;
+    Activation activation = Activation::kNone;
+    View y;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// dx = the gradient of sum(y * dy) with respect to x, for activation kNone. dx is overwritten.
+struct Conv2dBackwardData {
+  static constexpr const char* kName = "conv2d_backward_data";
+  struct Args {
+    ConvGeometry geometry;
+    ConstView dy;
+    ConstView w;
+    View dx;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// dw = the gradient of sum(y * dy) with respect to w; overwritten, or added to if `accumulate`.
+struct Conv2dBackwardWeights {
+  static constexpr const char* kName = "conv2d_backward_weights";
+  struct Args {
+    ConvGeometry geometry;
+    ConstView x;
+    ConstView dy;
+    View dw;
+    bool accumulate = false;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// One registration function per implementation; kernels/register calls them.
+void RegisterConv2dReference(KernelRegistry& registry);
+void RegisterConv2dOnednn(KernelRegistry& registry);
+
+}  // namespace nasengine

@@ -1,0 +1,26 @@
+// The sizes of a convolution or a pooling window, and the one place where its output size is
+// computed.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace nasengine {
+
+// Square kernel, equal strides and paddings in both directions, NHWC.
+struct ConvGeometry {
+  std::int64_t n = 0;
+  std::int64_t h = 0;
+  std::int64_t w = 0;
+  std::int64_t c_in = 0;
+  std::int64_t c_out = 0;
+  std::int64_t kernel = 1;
+  std::int64_t stride = 1;
+  std::int64_t pad = 0;
+
+  std::int64_t out_h() const { return (h + 2 * pad - kernel) / stride + 1; }
+  std::int64_t out_w() const { return (w + 2 * pad - kernel) / stride + 1; }
+  friend bool operator==(const ConvGeometry&, const ConvGeometry&) = default;
+};
+
+}  // namespace nasengine

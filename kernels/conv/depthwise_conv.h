@@ -1,0 +1,63 @@
+// Depthwise convolution: each channel has its own kernel; geometry has c_in == c_out.
+//   x (n, h, w, c_in)   w (kernel, kernel, c)   y (n, out_h, out_w, c_out)   f32, contiguous
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "kernels/conv/conv_geometry.h"
+#include "kernels/core/activation.h"
+#include "kernels/core/tensor.h"
+
+namespace nasengine {
+
+class KernelRegistry;
+
+// y = activation(x * w + bias). `bias` (c_out) may be empty. y is overwritten.
+struct DepthwiseConvForward {
+  static constexpr const char* kName = "depthwise_conv_forward";
+  struct Args {
+    ConvGeometry geometry;
+    ConstView x;
+    ConstView w;
+    ConstView bias;
+    Activation activation = Activation::kNone;
+    View y;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// dx = the gradient of sum(y * dy) with respect to x, for activation kNone. dx is overwritten.
+struct DepthwiseConvBackwardData {
+  static constexpr const char* kName = "depthwise_conv_backward_data";
+  struct Args {
+    ConvGeometry geometry;
+    ConstView dy;
+    ConstView w;
+    View dx;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// dw = the gradient of sum(y * dy) with respect to w; overwritten, or added to if `accumulate`.
+struct DepthwiseConvBackwardWeights {
+  static constexpr const char* kName = "depthwise_conv_backward_weights";
+  struct Args {
+    ConvGeometry geometry;
+    ConstView x;
+    ConstView dy;
+    View dw;
+    bool accumulate = false;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// One registration function per implementation; kernels/register calls them.
+void RegisterDepthwiseConvReference(KernelRegistry& registry);
+void RegisterDepthwiseConvHighway(KernelRegistry& registry);
+void RegisterDepthwiseConvOnednn(KernelRegistry& registry);
+
+}  // namespace nasengine

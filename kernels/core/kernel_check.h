@@ -1,0 +1,99 @@
+// Running a kernel beside the reference and comparing what they wrote: the body of check mode
+// (`--kernels check`) and of the tests that hold every implementation against the reference.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/core/kernel_registry.h"
+
+namespace nasengine {
+
+// Largest |a-b| that rounding explains for one element:
+//   8 * eps_f32 * scale + 2 * eps_storage * |reference|, eps_storage = 2^-8 for bf16, else 0.
+double ComparisonTolerance(double error_scale, DType storage, double reference_value);
+
+// Throws kInvalidArgument naming `what`, the first element out of tolerance (or not finite where
+// the reference is), both values and the tolerance.
+void CompareOutputs(const std::string& what, ConstView result, ConstView reference,
+                    double error_scale);
+
+namespace internal {
+
+// Copies of an operator's outputs, taken before it runs and put in their place in `args`.
+template <class Op>
+std::vector<Tensor> RedirectOutputs(Context& context, typename Op::Args& args) {
+  std::vector<Tensor> copies;
+  for (View* output : Op::Outputs(args)) {
+    if (output->empty()) {
+      copies.emplace_back();
+      continue;
+    }
+    Tensor copy = context.Empty(output->shape, output->dtype, MemoryCategory::kWorkspace);
+    std::memcpy(copy.data(), output->data, static_cast<std::size_t>(output->bytes()));
+    output->data = copy.data();
+    copies.push_back(std::move(copy));
+  }
+  return copies;
+}
+
+}  // namespace internal
+
+// Runs `reference` into copies, then `entry` in place, and compares every output.
+template <class Op>
+void RunChecked(Context& context, const KernelEntry<Op>& entry, const KernelEntry<Op>& reference,
+                const typename Op::Args& args) {
+  typename Op::Args reference_args = args;
+  const std::vector<Tensor> expected = internal::RedirectOutputs<Op>(context, reference_args);
+  std::vector<double> scales;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    scales.push_back(expected[i].defined() ? Op::ErrorScale(args, static_cast<int>(i)) : 0);
+  }
+  reference.run(context, reference_args);
+  entry.run(context, args);
+  typename Op::Args result_args = args;
+  const std::vector<View*> results = Op::Outputs(result_args);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (!expected[i].defined()) continue;
+    CompareOutputs(StrCat(Op::kName, " (", entry.name, ") output ", i), *results[i],
+                   expected[i].view(), scales[i]);
+  }
+}
+
+template <class Op>
+std::unique_ptr<KernelRegistry::TableBase> KernelRegistry::Table<Op>::WithoutExecution() const {
+  auto table = std::make_unique<Table<Op>>();
+  for (KernelEntry<Op> entry : entries) {
+    entry.run = [prepare = entry.workspace_bytes](Context& context, const typename Op::Args& args) {
+      if (prepare) context.ReserveWorkspace(prepare(context, args));
+    };
+    table->entries.push_back(std::move(entry));
+  }
+  return table;
+}
+
+template <class Op>
+std::unique_ptr<KernelRegistry::TableBase> KernelRegistry::Table<Op>::Checked() const {
+  const KernelEntry<Op>* reference = nullptr;
+  for (const KernelEntry<Op>& entry : entries) {
+    if (entry.impl == Impl::kReference) reference = &entry;
+  }
+  NAS_CHECK(reference != nullptr, "check mode: ", Op::kName, " has no reference");
+  auto table = std::make_unique<Table<Op>>();
+  for (KernelEntry<Op> entry : entries) {
+    if (entry.impl != Impl::kReference) {
+      entry.run = [chosen = entry, truth = *reference](Context& context,
+                                                       const typename Op::Args& args) {
+        RunChecked<Op>(context, chosen, truth, args);
+      };
+    }
+    table->entries.push_back(std::move(entry));
+  }
+  return table;
+}
+
+}  // namespace nasengine

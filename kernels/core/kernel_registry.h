@@ -1,0 +1,125 @@
+// The table of kernels: for every operator its implementations, and the choice among them.
+//
+// An operator is a tag type:
+//   struct DepthwiseConvForward {
+//     static constexpr const char* kName = "depthwise_conv_forward";
+//     struct Args { ... views, geometry ... };
+//     // The views that a kernel writes, for whoever compares implementations.
+//     static std::vector<View*> Outputs(Args& args);
+//     // Per output: sqrt(K) times the RMS of the K terms that sum to an element, the unit in which
+//     // rounding differences between implementations are measured.
+//     static double ErrorScale(const Args& args, int output);
+//   };
+// Kernels overwrite their outputs (unless Args says accumulate), never allocate but scratch from
+// the Context, never synchronise. Registering is a function call; the registry is an object that
+// the program owns. Nothing falls back to another device. SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/core/context.h"
+#include "kernels/core/error.h"
+
+namespace nasengine {
+
+template <class Op>
+struct KernelEntry {
+  using Args = typename Op::Args;
+
+  Impl impl;
+  std::string name;  // e.g. "onednn", "highway"
+  DeviceType device = DeviceType::kCpu;
+  // Empty when the kernel can run these arguments, else why it cannot. Absent: always supported.
+  std::function<std::string(Context&, const Args&)> declines;
+  // Scratch that `run` asks of the context; creates whatever `run` needs prepared. Absent: none.
+  std::function<std::size_t(Context&, const Args&)> workspace_bytes;
+  std::function<void(Context&, const Args&)> run;
+};
+
+class KernelRegistry {
+ public:
+  // Throws kInvalidArgument if (op, device, name) is there already.
+  template <class Op>
+  void Register(KernelEntry<Op> entry) {
+    std::vector<KernelEntry<Op>>& entries = TableFor<Op>().entries;
+    for (const KernelEntry<Op>& other : entries) {
+      NAS_CHECK(other.device != entry.device || other.name != entry.name, "registry: ", Op::kName,
+                " has an implementation named ", entry.name, " already");
+    }
+    entries.push_back(std::move(entry));
+  }
+
+  // Every implementation of Op on every device.
+  template <class Op>
+  const std::vector<KernelEntry<Op>>& Entries() const {
+    const auto found = tables_.find(Op::kName);
+    NAS_CHECK(found != tables_.end(), "registry: no implementation of ", Op::kName);
+    return static_cast<const Table<Op>&>(*found->second).entries;
+  }
+
+  // The first entry in the policy's order that runs on the context's device and supports `args`.
+  // Throws kUnsupported naming what exists and why each declined.
+  template <class Op>
+  const KernelEntry<Op>& Select(Context& context, const typename Op::Args& args) const {
+    const std::vector<KernelEntry<Op>>& entries = Entries<Op>();
+    for (Impl impl : context.policy().Order(Op::kName)) {
+      for (const KernelEntry<Op>& entry : entries) {
+        if (entry.impl != impl || entry.device != context.device().type) continue;
+        if (!entry.declines || entry.declines(context, args).empty()) return entry;
+      }
+    }
+    std::string reasons;
+    for (const KernelEntry<Op>& entry : entries) {
+      const bool here = entry.device == context.device().type;
+      const std::string why = !here            ? "is for another device"
+                              : entry.declines ? entry.declines(context, args)
+                                               : "";
+      reasons += StrCat("; ", entry.name, why.empty() ? " is left out by the policy" : ": ", why);
+    }
+    Throw(ErrorCode::kUnsupported, Op::kName, ": no implementation takes these arguments", reasons);
+  }
+
+  // The same entries, each asking only for its workspace and preparing its primitives, computing
+  // nothing: what a step would need, without running it.
+  KernelRegistry WithoutExecution() const;
+  // The same entries, each followed by the reference on the same inputs; a difference beyond
+  // tolerance throws, naming operator, implementation, element and both values.
+  KernelRegistry Checked() const;
+
+ private:
+  struct TableBase {
+    virtual ~TableBase() = default;
+    virtual std::unique_ptr<TableBase> WithoutExecution() const = 0;
+    virtual std::unique_ptr<TableBase> Checked() const = 0;
+  };
+  template <class Op>
+  struct Table final : TableBase {
+    std::vector<KernelEntry<Op>> entries;
+    std::unique_ptr<TableBase> WithoutExecution() const override;
+    std::unique_ptr<TableBase> Checked() const override;
+  };
+
+  template <class Op>
+  Table<Op>& TableFor() {
+    std::unique_ptr<TableBase>& slot = tables_[Op::kName];
+    if (slot == nullptr) slot = std::make_unique<Table<Op>>();
+    return static_cast<Table<Op>&>(*slot);
+  }
+
+  std::map<std::string_view, std::unique_ptr<TableBase>> tables_;
+};
+
+// Chooses an implementation of Op for `args` and runs it.
+template <class Op>
+void Dispatch(Context& context, const typename Op::Args& args) {
+  context.registry().template Select<Op>(context, args).run(context, args);
+}
+
+}  // namespace nasengine
+
+#include "kernels/core/kernel_check.h"  // the bodies of Table<Op>

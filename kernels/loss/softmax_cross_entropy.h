@@ -1,0 +1,38 @@
+// Softmax cross-entropy with label smoothing, and where the true class ranks.
+//   logits dlogits (n, classes) f32   labels rank (n) i32   loss one f32
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <vector>
+
+#include "kernels/core/tensor.h"
+
+namespace nasengine {
+
+class KernelRegistry;
+
+// loss = mean over n of -sum_k t_k ln p_k, t = (1 - smoothing) * onehot + smoothing / classes,
+// p = softmax(logits) (largest logit subtracted first, sums in f64).
+// dlogits = (p - t) / n, the gradient of loss; may be empty (not wanted).
+// rank[i] = number of classes placed before the true one (larger logit, or equal logit and smaller
+// index): top-1 is right when rank is 0, top-5 when it is under 5; may be empty.
+// Throws kInvalidArgument for a label outside [0, classes).
+struct SoftmaxCrossEntropy {
+  static constexpr const char* kName = "softmax_cross_entropy";
+  struct Args {
+    ConstView logits;
+    ConstView labels;
+    float smoothing = 0;
+    View loss;
+    View dlogits;
+    View rank;
+  };
+  static std::vector<View*> Outputs(Args& args);
+  static double ErrorScale(const Args& args, int output);
+};
+
+// One registration function per implementation; kernels/register calls them.
+void RegisterSoftmaxCrossEntropyReference(KernelRegistry& registry);
+void RegisterSoftmaxCrossEntropyCpu(KernelRegistry& registry);
+
+}  // namespace nasengine
