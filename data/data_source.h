@@ -1,0 +1,46 @@
+// From the value of --data to a training set, a test set and the statistics that normalise them.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset.h"
+#include "kernels/core/allocator.h"
+
+namespace nasengine {
+
+// Mean and standard deviation of pixels / 255, one a channel.
+struct ChannelStats {
+  std::vector<float> mean;
+  std::vector<float> std;
+};
+
+// Exact sums over all images, or over a fixed random sample where the set has more than 64 MiB of
+// pixels. A channel that never varies gets the standard deviation 1.
+ChannelStats ComputeChannelStats(const Dataset& dataset);
+
+struct DataSource {
+  std::string name;  // what --data said
+  std::unique_ptr<Dataset> train;
+  std::unique_ptr<Dataset> test;
+  ChannelStats stats;  // of `train`
+};
+
+struct DataSourceOptions {
+  // Of synthetic sets only. Counts of 0 mean 4096 and 1024, or 8 and 2 a class if that is more.
+  std::uint32_t synthetic_seed = 0;
+  std::int64_t synthetic_train_count = 0;
+  std::int64_t synthetic_test_count = 0;
+};
+
+// Accepts `fashion-mnist`, `synthetic:HxWxC:K`, or the path of a folder with IDX files (a leading
+// ~ is the home folder). Images that are stored come from `allocator`. Throws kInvalidArgument
+// with the list of what is accepted for anything else, and whatever the chosen loader throws.
+DataSource OpenDataSource(std::string_view value, Allocator& allocator,
+                          const DataSourceOptions& options = {});
+
+}  // namespace nasengine
