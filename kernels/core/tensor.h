@@ -18,7 +18,8 @@
 
 namespace nasengine {
 
-enum class DType : std::uint8_t { kF32, kBf16, kI32 };
+// kF64 is for references and gradient checks only, kU8 for stored images, kI32 for labels.
+enum class DType : std::uint8_t { kF32, kBf16, kI32, kU8, kF64 };
 std::int64_t SizeOf(DType dtype);
 const char* Name(DType dtype);
 
@@ -61,6 +62,15 @@ struct DTypeOf<BFloat16> {
 template <>
 struct DTypeOf<std::int32_t> {
   static constexpr DType value = DType::kI32;
+};
+
+template <>
+struct DTypeOf<std::uint8_t> {
+  static constexpr DType value = DType::kU8;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType value = DType::kF64;
 };
 
 struct ConstView {
