@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-namespace nasengine {
+#include "kernels/core/activation.h"
 
-enum class Activation { kNone, kRelu, kRelu6 };
+namespace nasengine {
 
 enum class LayerOp {
   // k x k convolution without bias (k = 1 is pointwise), batch norm, activation. Padding k / 2.
@@ -77,8 +77,6 @@ std::string CandidateName(const LayerDesc& layer);
 // "28x28x24".
 std::string ToString(const Size3& size);
 // "conv", "mbconv", "zero", "classifier": the words of every file and every JSON document.
-std::string_view ToString(LayerOp op);
-// "none", "relu", "relu6".
-std::string_view ToString(Activation activation);
+std::string_view Name(LayerOp op);
 
 }  // namespace nasengine
