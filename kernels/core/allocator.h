@@ -77,7 +77,7 @@ class CachingAllocator final : public Allocator {
     std::byte* region;
   };
 
-  Region& AddRegion(std::size_t bytes, MemoryCategory category);
+  Region& AddRegion(std::size_t bytes, std::string_view purpose);
   void* TakeFrom(Region& region, std::size_t bytes, MemoryCategory category);
 
   DeviceBackend& backend_;
