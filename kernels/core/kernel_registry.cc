@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/core/kernel_registry.h"
+
+namespace nasengine {
+
+KernelRegistry KernelRegistry::WithoutExecution() const {
+  KernelRegistry registry;
+  for (const auto& [name, table] : tables_) registry.tables_[name] = table->WithoutExecution();
+  return registry;
+}
+
+KernelRegistry KernelRegistry::Checked() const {
+  KernelRegistry registry;
+  for (const auto& [name, table] : tables_) registry.tables_[name] = table->Checked();
+  return registry;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,127 @@
+// What every kernel test needs: a context of two threads, seeded zero-mean tensors, the comparison of
+// all implementations with the reference, and finite differences in f64.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/core/context.h"
+#include "kernels/core/kernel_check.h"
+#include "kernels/core/kernel_registry.h"
+#include "kernels/core/rng.h"
+
+namespace nasengine {
+
+class KernelFixture : public ::testing::Test {
+ protected:
+  // `registry` holds the kernels under test, e.g. MakeCpuRegistry().
+  explicit KernelFixture(KernelRegistry registry)
+      : backend_(MakeCpuBackend()),
+        allocator_(*backend_),
+        registry_(std::move(registry)),
+        context_(*backend_, allocator_, registry_, KernelPolicy(), 2) {}
+
+  Context& context() { return context_; }
+  CachingAllocator& allocator() { return allocator_; }
+
+  // Standard normal times `scale` plus `mean`; the same `stream` gives the same numbers.
+  Tensor RandomTensor(const Shape& shape, std::uint64_t stream, DType dtype = DType::kF32,
+                      double scale = 1, double mean = 0) {
+    Tensor tensor = context_.Empty(shape, dtype, MemoryCategory::kActivations);
+    const Rng rng(1, RngPurpose::kTest);
+    for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+      Set(tensor, i, mean + scale * rng.Normal(stream, static_cast<std::uint64_t>(i)));
+    }
+    return tensor;
+  }
+
+  Tensor Filled(const Shape& shape, double value, DType dtype = DType::kF32) {
+    return RandomTensor(shape, 0, dtype, 0, value);
+  }
+
+  // f32 or f64.
+  static void Set(const Tensor& tensor, std::int64_t i, double value) {
+    if (tensor.dtype() == DType::kF64) {
+      tensor.As<double>()[i] = value;
+    } else {
+      tensor.As<float>()[i] = static_cast<float>(value);
+    }
+  }
+  static double Get(const Tensor& tensor, std::int64_t i) {
+    return tensor.dtype() == DType::kF64 ? tensor.As<double>()[i] : tensor.As<float>()[i];
+  }
+
+  // Runs every implementation that supports `args` beside the reference; expects at least
+  // `at_least` of them beyond the reference.
+  template <class Op>
+  void ExpectImplementationsAgree(const typename Op::Args& args, int at_least = 1) {
+    const std::vector<KernelEntry<Op>>& entries = registry_.Entries<Op>();
+    const KernelEntry<Op>* reference = nullptr;
+    for (const KernelEntry<Op>& entry : entries) {
+      if (entry.impl == Impl::kReference) reference = &entry;
+    }
+    ASSERT_NE(reference, nullptr) << Op::kName;
+    int compared = 0;
+    for (const KernelEntry<Op>& entry : entries) {
+      if (&entry == reference) continue;
+      if (entry.declines && !entry.declines(context_, args).empty()) continue;
+      // On fresh copies, so that one implementation's output is never another's luck.
+      typename Op::Args own_args = args;
+      const std::vector<Tensor> own = internal::RedirectOutputs<Op>(context_, own_args);
+      EXPECT_NO_THROW(RunChecked<Op>(context_, entry, *reference, own_args)) << entry.name;
+      ++compared;
+    }
+    EXPECT_GE(compared, at_least) << Op::kName << " compared with too few implementations";
+  }
+
+  // Runs the reference of Op.
+  template <class Op>
+  void RunReference(const typename Op::Args& args) {
+    for (const KernelEntry<Op>& entry : registry_.Entries<Op>()) {
+      if (entry.impl == Impl::kReference) return entry.run(context_, args);
+    }
+    FAIL() << Op::kName << " has no reference";
+  }
+
+  // Holds `gradient` (f64, what backward says d loss / d variable is) against central differences of
+  // `loss`, a function of the f64 tensor `variable` that is restored afterwards.
+  static void ExpectGradient(const Tensor& variable, const Tensor& gradient,
+                             const std::function<double()>& loss, double step = 1e-4,
+                             double relative = 1e-6) {
+    double largest = 1;
+    for (std::int64_t i = 0; i < gradient.elements(); ++i) {
+      largest = std::max(largest, std::abs(Get(gradient, i)));
+    }
+    for (std::int64_t i = 0; i < variable.elements(); ++i) {
+      const double kept = Get(variable, i);
+      Set(variable, i, kept + step);
+      const double above = loss();
+      Set(variable, i, kept - step);
+      const double below = loss();
+      Set(variable, i, kept);
+      EXPECT_NEAR(Get(gradient, i), (above - below) / (2 * step), relative * largest)
+          << "element " << i;
+    }
+  }
+
+  // sum over i of a[i] * b[i] in f64.
+  static double Dot(const Tensor& a, const Tensor& b) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < a.elements(); ++i) sum += Get(a, i) * Get(b, i);
+    return sum;
+  }
+
+ private:
+  std::unique_ptr<DeviceBackend> backend_;
+  CachingAllocator allocator_;
+  KernelRegistry registry_;
+  Context context_;
+};
+
+}  // namespace nasengine
