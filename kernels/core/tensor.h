@@ -112,6 +112,8 @@ class Tensor {
                       MemoryCategory category);
 
   bool defined() const { return storage_ != nullptr; }
+  // Whether this handle is the only one on its storage, so that it may be overwritten in place.
+  bool unique() const { return storage_.use_count() == 1; }
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
   std::int64_t elements() const { return shape_.elements(); }

@@ -1,0 +1,70 @@
+// The differentiable functions: each computes its value through the kernels and records on the tape
+// what its backward reads. On a tape that does not record they only compute.
+//
+// Images are (n, h, w, c). Every function throws kInvalidArgument, naming itself, on shapes that do
+// not fit, and allocates its result as kActivations.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "autograd/parameter_slab.h"
+#include "autograd/tape.h"
+#include "kernels/core/activation.h"
+#include "kernels/core/rng.h"
+
+namespace nasengine {
+
+struct Window {
+  int kernel = 1;
+  int stride = 1;
+  int pad = 0;
+};
+
+// Weights as in kernels/conv: dense (c_out, k, k, c_in), pointwise (c_out, c_in), depthwise (k, k,
+// c).
+Variable Conv2d(Tape& tape, const Variable& x, const Parameter& w, const Window& window);
+Variable PointwiseConv(Tape& tape, const Variable& x, const Parameter& w);
+Variable DepthwiseConv(Tape& tape, const Variable& x, const Parameter& w, const Window& window);
+
+// Which statistics a batch norm uses, and whether its running ones move.
+enum class NormMode {
+  kBatch,        // the batch's; running statistics move
+  kBatchFrozen,  // the batch's; running statistics stay (architecture steps, supernet evaluation)
+  kRunning,      // the running ones; not differentiable
+};
+
+struct BatchNormOptions {
+  NormMode mode = NormMode::kBatch;
+  Activation activation = Activation::kNone;
+  float epsilon = 1e-3f;
+  float momentum = 0.1f;
+};
+// gamma beta running_mean running_var (c). Saves x and the batch's statistics; the activation's
+// mask is computed again from them.
+Variable BatchNorm(Tape& tape, const Variable& x, const Parameter& gamma, const Parameter& beta,
+                   const Tensor& running_mean, const Tensor& running_var,
+                   const BatchNormOptions& options);
+
+Variable ApplyActivation(Tape& tape, const Variable& x, Activation activation);
+Variable Sum(Tape& tape, const Variable& a, const Variable& b);
+// sum over k of weights[k] * terms[k]; the weights are constants here.
+Variable WeightedSum(Tape& tape, std::span<const Variable> terms, std::span<const float> weights);
+Variable AvgPool(Tape& tape, const Variable& x, const Window& window);
+Variable MaxPool(Tape& tape, const Variable& x, const Window& window);
+// (n, h, w, c) -> (n, c)
+Variable GlobalAvgPool(Tape& tape, const Variable& x);
+// (n, in) -> (n, out); w (out, in), bias (out) may be undefined.
+Variable Linear(Tape& tape, const Variable& x, const Parameter& w, const Parameter& bias);
+// Mask from `rng` at `step`; rate 0 returns x itself.
+Variable Dropout(Tape& tape, const Variable& x, float rate, const Rng& rng, std::uint64_t step);
+
+struct LossResult {
+  Variable loss;  // one f32, the mean over the batch
+  Tensor rank;    // (n) i32, classes placed before the true one; 0 is a top-1 hit
+};
+LossResult SoftmaxCrossEntropy(Tape& tape, const Variable& logits, const Tensor& labels,
+                               float smoothing);
+
+}  // namespace nasengine

@@ -1,0 +1,31 @@
+// A layer with parameters of its own.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "autograd/functions/functions.h"
+
+namespace nasengine {
+
+// What a forward pass is for; an argument, never state of the module.
+struct ForwardOptions {
+  NormMode norm = NormMode::kBatch;
+  // Null: no dropout.
+  const Rng* dropout_rng = nullptr;
+  std::uint64_t step = 0;
+};
+
+class Module {
+ public:
+  virtual ~Module() = default;
+  virtual Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const = 0;
+};
+
+// Where a module's constructor puts its parameters and its running statistics; names get `prefix`.
+struct ModuleSlabs {
+  ParameterSlab& parameters;
+  ParameterSlab& buffers;
+};
+
+}  // namespace nasengine

@@ -1,0 +1,89 @@
+// The parameters of one candidate (or one fixed layer) in one piece of memory, their momentum in
+// another, and their gradients in a third that exists only between a backward pass and the
+// optimiser's step.
+//
+// Optimiser, checkpoint and reduction work on whole slabs; an unselected candidate's slab is not
+// touched, which keeps its weights and momentum bit for bit.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/core/context.h"
+#include "kernels/core/rng.h"
+#include "kernels/core/tensor.h"
+
+namespace nasengine {
+
+// How a parameter starts [method of the official search]:
+enum class Initializer {
+  kZeros,
+  kOnes,
+  kNormalFanOut,  // normal(0, sqrt(2 / fan)), fan = k * k * c_out, also for depthwise
+  kUniformFanIn,  // uniform +-1 / sqrt(fan)
+};
+
+struct ParameterSpec {
+  std::string name;  // unique in the slab, e.g. "expand.weight"
+  Shape shape;
+  Initializer initializer = Initializer::kZeros;
+  std::int64_t fan = 1;
+  bool decay = true;  // false: a batch norm's scale and shift, a bias (weight decay can spare them)
+};
+
+class ParameterSlab {
+ public:
+  // Reserves space and returns the parameter's index. Before Allocate.
+  // Throws kInvalidArgument on a repeated name.
+  int Add(ParameterSpec spec);
+  // Takes values from the context: one block, each parameter aligned to 64 bytes, the decaying ones
+  // first. Contents are zero until Initialize.
+  void Allocate(Context& context, MemoryCategory category = MemoryCategory::kWeights);
+  // Every parameter by its initializer; the numbers depend on (seed, prefix + name, element) alone.
+  void Initialize(const Rng& rng, const std::string& prefix);
+
+  const std::vector<ParameterSpec>& specs() const { return specs_; }
+  // Parameters, without alignment.
+  std::int64_t elements() const;
+  Tensor value(int index) const;
+
+  // Where a backward kernel writes the gradient of a parameter: the first time since the last
+  // DropGradients it overwrites, later it accumulates.
+  struct GradientTarget {
+    View view;
+    bool accumulate = false;
+  };
+  GradientTarget Gradient(Context& context, int index);
+  bool has_gradients() const { return gradients_.defined(); }
+  void DropGradients();
+
+  // Whole slabs, padding (zero) included. `gradients` has zeros where no gradient was written.
+  Tensor values() const { return values_; }
+  Tensor gradients() const { return gradients_; }
+  // Momentum, made of zeros on first use.
+  Tensor momentum(Context& context);
+  bool has_momentum() const { return momentum_.defined(); }
+  // Elements [0, decaying) of the slab decay, the rest need not.
+  std::int64_t decaying_elements() const { return decaying_elements_; }
+
+ private:
+  std::vector<ParameterSpec> specs_;
+  std::vector<std::int64_t> offsets_;
+  std::vector<bool> written_;
+  std::int64_t decaying_elements_ = 0;
+  Tensor values_;
+  Tensor gradients_;
+  Tensor momentum_;
+};
+
+// A parameter as modules hold it: the slab must outlive the module.
+struct Parameter {
+  ParameterSlab* slab = nullptr;
+  int index = -1;
+  Tensor value() const { return slab->value(index); }
+  bool defined() const { return slab != nullptr; }
+};
+
+}  // namespace nasengine
