@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "data/data_source.h"
+#include "data/channel_stats.h"
 #include "data/dataset.h"
 #include "kernels/core/rng.h"
 

@@ -6,22 +6,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "data/channel_stats.h"
 #include "data/dataset.h"
 #include "kernels/core/allocator.h"
 
 namespace nasengine {
-
-// Mean and standard deviation of pixels / 255, one a channel.
-struct ChannelStats {
-  std::vector<float> mean;
-  std::vector<float> std;
-};
-
-// Exact sums over all images, or over a fixed random sample where the set has more than 64 MiB of
-// pixels. A channel that never varies gets the standard deviation 1.
-ChannelStats ComputeChannelStats(const Dataset& dataset);
 
 struct DataSource {
   std::string name;  // what --data said

@@ -62,7 +62,8 @@ class Loader {
  private:
   void Work();
   // Holds the lock except while it prepares.
-  void PrepareOne(std::unique_lock<std::mutex>& lock, std::vector<std::uint8_t>& scratch);
+  void PrepareOne(std::unique_lock<std::mutex>& lock);
+  void Fill(int slot, const LoaderPosition& position);
   LoaderPosition After(LoaderPosition position) const;
 
   const Dataset& dataset_;
@@ -86,6 +87,7 @@ class Loader {
   // Of the worker alone.
   std::int64_t order_epoch_ = -1;
   std::vector<std::int32_t> order_;
+  std::vector<std::uint8_t> scratch_;
 
   std::thread worker_;
 };
@@ -94,7 +96,7 @@ class Loader {
 // images (n, h, w, c) f32 and labels (n) i32 with n = indices.size() are overwritten. `scratch` is
 // resized to one image. Throws kInvalidArgument on a shape mismatch.
 void FillBatch(const Dataset& dataset, std::span<const std::int32_t> indices,
-               const Augment& augment, std::int64_t epoch, Batch& batch,
+               const Augment& augment, std::int64_t epoch, const Batch& batch,
                std::vector<std::uint8_t>& scratch);
 
 // The batches of an evaluation, by number: sequential, not augmented, the last may be smaller.
@@ -114,7 +116,6 @@ class EvalBatches {
   const Dataset& dataset_;
   Sampler sampler_;
   Augment augment_;
-  std::vector<std::int32_t> order_;
   Batch buffer_;
   std::vector<std::uint8_t> scratch_;
 };

@@ -21,10 +21,14 @@ class Sampler {
   Sampler(std::vector<std::int32_t> indices, std::int64_t batch_size, SampleOrder order,
           std::uint32_t seed);
 
+  const std::vector<std::int32_t>& indices() const { return indices_; }
   std::int64_t batch_size() const { return batch_size_; }
   std::int64_t batches() const { return batches_; }
   // Images that an epoch delivers.
   std::int64_t images() const;
+  // Images of batch `batch`: batch_size(), or what is left for the last one of an evaluation.
+  // Throws kInvalidArgument unless 0 <= batch < batches().
+  std::int64_t size_of(std::int64_t batch) const;
 
   // All indices in the order of `epoch`: Rng(seed, kOrder).Permutation keyed by the epoch, or as
   // given.

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "data/loader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/core/error.h"
+
+namespace nasengine {
+namespace {
+
+Batch AllocateBatch(Allocator& allocator, std::int64_t n, const ImageShape& image) {
+  return {.images = Tensor::Empty(allocator, {n, image.h, image.w, image.c}, DType::kF32,
+                                  MemoryCategory::kData),
+          .labels = Tensor::Empty(allocator, {n}, DType::kI32, MemoryCategory::kData)};
+}
+
+// The first `n` images of `full`.
+Batch First(const Batch& full, std::int64_t n) {
+  const Shape& shape = full.images.shape();
+  return {.images = full.images.Slice(0, {n, shape[1], shape[2], shape[3]}),
+          .labels = full.labels.Slice(0, {n}),
+          .epoch = full.epoch,
+          .index = full.index};
+}
+
+void CheckIndices(const Dataset& dataset, std::span<const std::int32_t> indices) {
+  for (const std::int32_t index : indices) {
+    NAS_CHECK(index >= 0 && index < dataset.size(), "loader: ", dataset.name(), " has no image ",
+              index, ", it has ", dataset.size());
+  }
+}
+
+}  // namespace
+
+void FillBatch(const Dataset& dataset, std::span<const std::int32_t> indices,
+               const Augment& augment, std::int64_t epoch, const Batch& batch,
+               std::vector<std::uint8_t>& scratch) {
+  const auto n = static_cast<std::int64_t>(indices.size());
+  const ImageShape image = dataset.image_shape();
+  NAS_CHECK(batch.images.shape() == (Shape{n, image.h, image.w, image.c}) &&
+                batch.labels.shape() == Shape{n},
+            "loader: a batch ", ToString(batch.images.shape()), " for ", n, " images ",
+            ToString(image));
+  const auto elements = static_cast<std::size_t>(image.elements());
+  scratch.resize(elements);
+  float* pixels = batch.images.As<float>();
+  std::int32_t* labels = batch.labels.As<std::int32_t>();
+  for (const std::int32_t index : indices) {
+    dataset.ReadImage(index, scratch);
+    augment.Apply(scratch, epoch, index, {pixels, elements});
+    *labels++ = dataset.label(index);
+    pixels += elements;
+  }
+}
+
+Loader::Loader(const Dataset& dataset, std::vector<std::int32_t> indices, LoaderConfig config,
+               Allocator& allocator)
+    : dataset_(dataset),
+      sampler_(std::move(indices), config.batch_size, config.order, config.seed),
+      augment_(std::move(config.augment), dataset.image_shape(), config.seed) {
+  NAS_CHECK(config.ahead >= 1, "loader: ", config.ahead, " batches ahead, expected at least 1");
+  CheckIndices(dataset, sampler_.indices());
+  const std::int64_t n = std::min(config.batch_size, sampler_.images());
+  // One more than are ahead, for the batch in use.
+  for (int slot = 0; slot <= config.ahead; ++slot) {
+    slots_.push_back(AllocateBatch(allocator, n, dataset.image_shape()));
+    free_slots_.push_back(slot);
+  }
+  ready_slots_.reserve(slots_.size());
+  worker_ = std::thread([this] { Work(); });
+}
+
+Loader::~Loader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  work_or_stop_.notify_one();
+  worker_.join();
+}
+
+Batch Loader::Next() {
+  std::unique_lock lock(mutex_);
+  if (held_slot_.has_value()) {
+    free_slots_.push_back(*held_slot_);
+    held_slot_.reset();
+    work_or_stop_.notify_one();
+  }
+  ready_or_failed_.wait(lock, [this] { return !ready_slots_.empty() || failure_ != nullptr; });
+  if (ready_slots_.empty()) std::rethrow_exception(failure_);
+  held_slot_ = ready_slots_.front();
+  ready_slots_.erase(ready_slots_.begin());
+  const std::int64_t n = sampler_.size_of(next_.batch);
+  next_ = After(next_);
+  return First(slots_[static_cast<std::size_t>(*held_slot_)], n);
+}
+
+void Loader::Seek(const LoaderPosition& position) {
+  NAS_CHECK(position.epoch >= 0 && position.batch >= 0 && position.batch < sampler_.batches(),
+            "loader: no position epoch ", position.epoch, " batch ", position.batch,
+            ", an epoch has ", sampler_.batches(), " batches");
+  {
+    const std::lock_guard lock(mutex_);
+    ++seeks_;
+    free_slots_.insert(free_slots_.end(), ready_slots_.begin(), ready_slots_.end());
+    ready_slots_.clear();
+    to_prepare_ = position;
+    failure_ = nullptr;
+  }
+  next_ = position;
+  work_or_stop_.notify_one();
+}
+
+LoaderPosition Loader::After(LoaderPosition position) const {
+  if (++position.batch == sampler_.batches()) position = {position.epoch + 1, 0};
+  return position;
+}
+
+void Loader::Work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_or_stop_.wait(lock,
+                       [this] { return stop_ || (failure_ == nullptr && !free_slots_.empty()); });
+    if (stop_) return;
+    PrepareOne(lock);
+  }
+}
+
+void Loader::PrepareOne(std::unique_lock<std::mutex>& lock) {
+  const int slot = free_slots_.back();
+  free_slots_.pop_back();
+  const LoaderPosition position = to_prepare_;
+  const std::int64_t seeks = seeks_;
+  std::exception_ptr failure;
+  lock.unlock();
+  try {
+    Fill(slot, position);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  lock.lock();
+  if (seeks != seeks_) {
+    free_slots_.push_back(slot);
+    return;
+  }
+  if (failure != nullptr) {
+    free_slots_.push_back(slot);
+    failure_ = failure;
+  } else {
+    ready_slots_.push_back(slot);
+    to_prepare_ = After(position);
+  }
+  ready_or_failed_.notify_one();
+}
+
+void Loader::Fill(int slot, const LoaderPosition& position) {
+  if (order_epoch_ != position.epoch) {
+    order_ = sampler_.EpochOrder(position.epoch);
+    order_epoch_ = position.epoch;
+  }
+  Batch& batch = slots_[static_cast<std::size_t>(slot)];
+  batch.epoch = position.epoch;
+  batch.index = position.batch;
+  FillBatch(dataset_, sampler_.Cut(order_, position.batch), augment_, position.epoch,
+            First(batch, sampler_.size_of(position.batch)), scratch_);
+}
+
+EvalBatches::EvalBatches(const Dataset& dataset, std::vector<std::int32_t> indices,
+                         std::int64_t batch_size, const ChannelStats& stats, Allocator& allocator)
+    : dataset_(dataset),
+      sampler_(std::move(indices), batch_size, SampleOrder::kSequential, 0),
+      augment_({.stats = stats}, dataset.image_shape(), 0),
+      buffer_(AllocateBatch(allocator, std::min(batch_size, sampler_.images()),
+                            dataset.image_shape())) {
+  CheckIndices(dataset, sampler_.indices());
+}
+
+Batch EvalBatches::Get(std::int64_t index) {
+  buffer_.index = index;
+  Batch batch = First(buffer_, sampler_.size_of(index));
+  FillBatch(dataset_, sampler_.Cut(sampler_.indices(), index), augment_, 0, batch, scratch_);
+  return batch;
+}
+
+}  // namespace nasengine
