@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <latch>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -267,23 +268,33 @@ TEST(AllocatorTest, GivesEverythingBackAtTheEnd) {
   EXPECT_EQ(backend.held_bytes(), 0U);
 }
 
+// Both threads start together and keep several blocks, so that their calls truly interleave.
 TEST(AllocatorTest, ServesSeveralThreads) {
   LimitedBackend backend;
   CachingAllocator allocator(backend);
-  const auto work = [&allocator](unsigned char mark) {
-    for (int i = 0; i < 2000; ++i) {
-      const std::size_t bytes = 64 + static_cast<std::size_t>(i % 7) * 100;
-      auto* data = static_cast<unsigned char*>(allocator.Allocate(bytes, MemoryCategory::kData));
-      std::memset(data, mark, bytes);
-      for (std::size_t k = 0; k < bytes; ++k) ASSERT_EQ(data[k], mark);
-      allocator.Free(data);
+  std::latch start(2);
+  const auto work = [&](unsigned char mark) {
+    start.arrive_and_wait();
+    std::array<unsigned char*, 8> held{};
+    for (std::size_t i = 0; i < 40000; ++i) {
+      unsigned char*& slot = held[i * 5 % held.size()];
+      if (slot != nullptr) {
+        ASSERT_EQ(slot[0], mark);
+      }
+      allocator.Free(slot);
+      slot =
+          static_cast<unsigned char*>(allocator.Allocate(64 + i % 7 * 100, MemoryCategory::kData));
+      slot[0] = mark;
     }
+    for (unsigned char* data : held) allocator.Free(data);
   };
   {
     const std::jthread first(work, 1);
     const std::jthread second(work, 2);
   }
   EXPECT_EQ(allocator.stats().active_bytes, 0);
+  allocator.ReleaseCached();
+  EXPECT_EQ(backend.held_bytes(), 0U);
 }
 
 TEST(FailingAllocatorTest, FailsOnceAtTheChosenAllocation) {
