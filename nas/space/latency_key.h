@@ -19,6 +19,7 @@ namespace nasengine {
 std::string LatencyKey(const LayerDesc& layer);
 
 // Every key of the space once, with a layer that has it, in order of first appearance.
+// Throws kInvalidArgument when two layers of different kernels would share a key.
 struct KeyedLayer {
   std::string key;
   LayerDesc layer;

@@ -36,12 +36,12 @@ struct Size3 {
 
 struct LayerDesc {
   // Unique in its network. Every candidate of a searchable block carries the name of the block.
-  std::string name;
+  std::string name{};
   LayerOp op = LayerOp::kConv;
   // Names of earlier layers, or "input" for the image. Every operation of today takes exactly one.
-  std::vector<std::string> inputs;
-  Size3 in;
-  Size3 out;
+  std::vector<std::string> inputs{};
+  Size3 in{};
+  Size3 out{};
   int kernel = 1;
   int stride = 1;
   // Channels of kMbconv's middle as a multiple of in.c; 1 for every other operation.
@@ -51,7 +51,7 @@ struct LayerDesc {
   // kClassifier: share of its inputs set to zero in training.
   double dropout = 0.0;
   // kConv: what its latency key starts with (nas/space/latency_key.h); empty for the plain form.
-  std::string key_prefix;
+  std::string key_prefix{};
 
   friend bool operator==(const LayerDesc&, const LayerDesc&) = default;
 };

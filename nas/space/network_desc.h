@@ -22,16 +22,16 @@ struct BatchNormDesc {
 };
 
 struct NetworkDesc {
-  std::string name;
-  Size3 input;
+  std::string name{};
+  Size3 input{};
   int64_t classes = 0;
-  BatchNormDesc batch_norm;
+  BatchNormDesc batch_norm{};
   // In topological order; the last one is the classifier. Skipped blocks stay, as kZero.
-  std::vector<LayerDesc> layers;
+  std::vector<LayerDesc> layers{};
   // The space it was derived from and the chosen candidate of every searchable block, in order;
   // both empty for a network that comes from no space.
-  std::string space;
-  std::vector<std::string> architecture;
+  std::string space{};
+  std::vector<std::string> architecture{};
 
   friend bool operator==(const NetworkDesc&, const NetworkDesc&) = default;
 };

@@ -18,8 +18,8 @@ namespace nasengine {
 
 // A searchable block: at least two candidates, all of the block's name, inputs, in and out.
 struct ChoiceNode {
-  std::string name;
-  std::vector<LayerDesc> candidates;
+  std::string name{};
+  std::vector<LayerDesc> candidates{};
 
   friend bool operator==(const ChoiceNode&, const ChoiceNode&) = default;
 };
@@ -27,13 +27,13 @@ struct ChoiceNode {
 using SpaceNode = std::variant<LayerDesc, ChoiceNode>;
 
 struct SearchSpace {
-  std::string name;
-  Size3 input;
+  std::string name{};
+  Size3 input{};
   int64_t classes = 0;
-  BatchNormDesc batch_norm;
+  BatchNormDesc batch_norm{};
   // In topological order; the last one is the classifier.
-  std::vector<SpaceNode> nodes;
-  Recipe recipe;
+  std::vector<SpaceNode> nodes{};
+  Recipe recipe{};
 
   friend bool operator==(const SearchSpace&, const SearchSpace&) = default;
 
