@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "autograd/functions/functions.h"
 
@@ -11,6 +12,8 @@ namespace nasengine {
 // What a forward pass is for; an argument, never state of the module.
 struct ForwardOptions {
   NormMode norm = NormMode::kBatch;
+  // Momentum of the running statistics in place of the layers' own, e.g. 1/n for a plain average.
+  std::optional<float> norm_momentum;
   // Null: no dropout.
   const Rng* dropout_rng = nullptr;
   std::uint64_t step = 0;
