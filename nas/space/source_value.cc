@@ -75,7 +75,7 @@ const std::string& ExpectString(const SourceValue& value, const std::string& exp
 TableReader::TableReader(const SourceValue& table, std::string what,
                          std::initializer_list<std::string_view> known_keys)
     : table_(table), what_(std::move(what)) {
-  if (table.kind != SourceValue::Kind::kTable) Refuse(table, "a table " + what_);
+  if (table.kind != SourceValue::Kind::kTable) Refuse(table, "a table: " + what_);
   for (const SourceValue::Member& member : table.members) {
     if (std::find(known_keys.begin(), known_keys.end(), member.key) != known_keys.end()) continue;
     std::string known;

@@ -1,0 +1,114 @@
+// Counting, deriving and re-sizing of search spaces.
+// SPDX-License-Identifier: MIT
+#include "nas/space/search_space.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "kernels/core/error.h"
+#include "nas/space/space_file.h"
+
+namespace nasengine {
+namespace {
+
+std::string MessageOf(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(SearchSpaceTest, ImageNetSpaceHasThePublishedNumbers) {
+  const SearchSpace space = LoadSpace("proxyless-imagenet");
+  EXPECT_EQ(space.searchable_blocks(), 21);
+  EXPECT_EQ(space.architecture_parameters(), 141);
+  EXPECT_EQ(space.NetworkCount(), "221502229807900608");
+  EXPECT_NEAR(space.networks_log10(), 17.345378, 1e-6);
+  // Entropy of even alphas, mean over the blocks.
+  double entropy = 0.0;
+  for (const ChoiceNode* node : space.Choices()) {
+    entropy += std::log(static_cast<double>(node->candidates.size()));
+  }
+  EXPECT_NEAR(entropy / 21, 1.901867, 1e-6);
+  EXPECT_EQ(space.batch_norm, (BatchNormDesc{0.1, 1e-3}));
+}
+
+TEST(SearchSpaceTest, CandidatesComeInThePublishedOrder) {
+  const SearchSpace space = LoadSpace("proxyless-imagenet");
+  const ChoiceNode& block2 = *space.Choices()[1];
+  std::string names;
+  for (const LayerDesc& candidate : block2.candidates) names += CandidateName(candidate) + " ";
+  EXPECT_EQ(names, "3x3_MBConv3 3x3_MBConv6 5x5_MBConv3 5x5_MBConv6 7x7_MBConv3 7x7_MBConv6 Zero ");
+  EXPECT_TRUE(HasResidual(block2.candidates[0]));
+  EXPECT_FALSE(HasResidual(space.Choices()[0]->candidates[0]));
+  EXPECT_EQ(block2.candidates[6].in, block2.candidates[6].out);
+  // The recipe of the file is the published one, which is also the default.
+  EXPECT_EQ(space.recipe, Recipe{});
+}
+
+TEST(SearchSpaceTest, DeriveKeepsNamesAndTheChosenCandidates) {
+  const SearchSpace space = LoadSpace("fashion");
+  const std::vector<int> choice = SmallestPath(space);
+  const NetworkDesc network = Derive(space, choice);
+  ASSERT_EQ(network.layers.size(), space.nodes.size());
+  ASSERT_EQ(network.architecture.size(), choice.size());
+  EXPECT_EQ(network.space, "fashion");
+  EXPECT_EQ(ChoiceFromNames(space, network.architecture), choice);
+  EXPECT_EQ(network.layers.back().dropout, space.recipe.dropout);
+  EXPECT_NO_THROW(CheckNetwork(network, "fashion"));
+  EXPECT_NE(std::find(network.architecture.begin(), network.architecture.end(), "Zero"),
+            network.architecture.end());
+}
+
+TEST(SearchSpaceTest, WrongChoicesAreRefusedWithTheNumbers) {
+  const SearchSpace space = LoadSpace("fashion");
+  EXPECT_EQ(MessageOf([&] { Derive(space, std::vector<int>{0}); }),
+            "space fashion: found a choice for 1 blocks, expected 7");
+  EXPECT_EQ(MessageOf([&] {
+              Derive(space, std::vector<int>{6, 0, 0, 0, 0, 0, 0});
+            }),
+            "space fashion, block 'block1': found candidate 6, expected 0 to 5");
+  std::vector<std::string> names(7, "3x3_MBConv3");
+  names[0] = "Zero";
+  EXPECT_EQ(MessageOf([&] { ChoiceFromNames(space, names); }),
+            "space fashion, block 'block1': found 'Zero', expected one of 3x3_MBConv3 3x3_MBConv6 "
+            "5x5_MBConv3 5x5_MBConv6 7x7_MBConv3 7x7_MBConv6");
+}
+
+TEST(SearchSpaceTest, WithDataWorksEverySizeOutAnew) {
+  const SearchSpace space = WithData(LoadSpace("fashion"), {33, 30, 3}, 47);
+  const NetworkDesc network = Derive(space, SmallestPath(space));
+  EXPECT_EQ(network.input, (Size3{33, 30, 3}));
+  EXPECT_EQ(network.layers.front().in, (Size3{33, 30, 3}));
+  EXPECT_EQ(network.layers[1].out, (Size3{17, 15, 24}));
+  EXPECT_EQ(network.layers.back().in, (Size3{9, 8, 128}));
+  EXPECT_EQ(network.layers.back().out, (Size3{1, 1, 47}));
+  EXPECT_NO_THROW(CheckNetwork(network, "resized"));
+  EXPECT_EQ(WithData(space, {28, 28, 1}, 10), LoadSpace("fashion"));
+}
+
+TEST(SearchSpaceTest, WithDataRefusesMapsThatBecomeTooSmall) {
+  const SearchSpace space = LoadSpace("fashion");
+  EXPECT_NO_THROW(WithData(space, {3, 3, 1}, 10));
+  EXPECT_EQ(MessageOf([&] {
+              WithData(space, {2, 2, 1}, 10);
+            }),
+            "space fashion with images of 2x2x1: found stride 2 of 'block3' on a map of 1x1, "
+            "expected at least 2x2: use larger images or fewer strides");
+  EXPECT_EQ(MessageOf([&] {
+              WithData(space, {28, 28, 1}, 1);
+            }),
+            "space fashion: found 1 classes, expected at least 2");
+  EXPECT_EQ(MessageOf([&] {
+              WithData(space, {28, 0, 1}, 10);
+            }),
+            "space fashion: found images of 28x0x1, expected sizes of at least 1");
+}
+
+}  // namespace
+}  // namespace nasengine
