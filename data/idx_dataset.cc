@@ -97,7 +97,7 @@ class GzFile {
 
 struct IdxContents {
   std::vector<std::int64_t> sizes;  // count first
-  ByteBuffer bytes;
+  Tensor bytes;
 };
 
 // Reads a file of bytes with the header `magic`, whose last digit is the number of sizes.
@@ -134,8 +134,9 @@ IdxContents ReadIdx(const std::filesystem::path& path, std::uint32_t magic, Allo
   NAS_CHECK(contents.sizes[0] <= kMaxImages, file.path(), ": ", contents.sizes[0],
             " entries, at most ", kMaxImages, " are supported");
 
-  contents.bytes = ByteBuffer(allocator, static_cast<std::size_t>(bytes));
-  const std::int64_t read = file.Read(contents.bytes.span());
+  contents.bytes = Tensor::Empty(allocator, {bytes}, DType::kU8, MemoryCategory::kData);
+  const std::int64_t read =
+      file.Read({contents.bytes.As<std::uint8_t>(), static_cast<std::size_t>(bytes)});
   NAS_CHECK(read == bytes, file.path(), ": header promises ", bytes, " bytes, the file has ", read);
   file.ExpectEnd(bytes);
   return contents;
@@ -176,7 +177,8 @@ IdxDataset::IdxDataset(const std::filesystem::path& images, const std::filesyste
   IdxContents values = ReadIdx(labels, kLabelsMagic, allocator);
   NAS_CHECK(pixels.sizes[0] == values.sizes[0], images.string(), ": ", pixels.sizes[0],
             " images, but ", labels.string(), " has ", values.sizes[0], " labels");
-  const std::span<const std::uint8_t> all = std::as_const(values.bytes).span();
+  const std::span<const std::uint8_t> all{values.bytes.As<std::uint8_t>(),
+                                          static_cast<std::size_t>(values.sizes[0])};
   if (options_.classes == 0) options_.classes = DeriveClasses(all, labels.string());
   const auto bad = std::find_if(all.begin(), all.end(),
                                 [this](std::uint8_t value) { return value >= options_.classes; });
@@ -191,12 +193,12 @@ IdxDataset::IdxDataset(const std::filesystem::path& images, const std::filesyste
 
 std::int32_t IdxDataset::label(std::int64_t index) const {
   CheckIndex(index);
-  return labels_.span()[static_cast<std::size_t>(index)];
+  return labels_.As<std::uint8_t>()[index];
 }
 
 void IdxDataset::ReadImage(std::int64_t index, std::span<std::uint8_t> hwc) const {
   CheckRead(index, hwc);
-  std::memcpy(hwc.data(), images_.span().data() + index * shape_.elements(), hwc.size());
+  std::memcpy(hwc.data(), images_.As<std::uint8_t>() + index * shape_.elements(), hwc.size());
 }
 
 bool HoldsIdx(const std::filesystem::path& directory) {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "data/byte_buffer.h"
 #include "data/dataset.h"
+#include "kernels/core/tensor.h"
 
 namespace nasengine {
 
@@ -44,8 +44,8 @@ class IdxDataset final : public Dataset {
   IdxOptions options_;
   std::int64_t count_ = 0;
   ImageShape shape_;
-  ByteBuffer images_;
-  ByteBuffer labels_;
+  Tensor images_;  // (n h w) u8, kData
+  Tensor labels_;  // (n) u8, kData
 };
 
 struct TrainAndTest {
