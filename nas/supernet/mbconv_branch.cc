@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "nas/supernet/mbconv_branch.h"
+
+#include <utility>
+#include <vector>
+
+#include "autograd/module/conv_bn_act.h"
+
+namespace nasengine {
+namespace {
+
+class MbconvBranch final : public Module {
+ public:
+  MbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm, ModuleSlabs slabs) {
+    const std::int64_t middle = ExpandedChannels(desc);
+    const auto stage = [&](ConvKind kind, std::int64_t c_in, std::int64_t c_out,
+                           Activation activation) {
+      const bool depthwise = kind == ConvKind::kDepthwise;
+      return ConvBnActOptions{.kind = kind,
+                              .kernel = depthwise ? desc.kernel : 1,
+                              .stride = depthwise ? desc.stride : 1,
+                              .c_in = c_in,
+                              .c_out = c_out,
+                              .activation = activation,
+                              .bn_epsilon = static_cast<float>(batch_norm.epsilon),
+                              .bn_momentum = static_cast<float>(batch_norm.momentum)};
+    };
+    if (desc.expand > 1) {
+      expand_ = std::make_unique<ConvBnAct>(
+          stage(ConvKind::kPointwise, desc.in.c, middle, desc.activation), "expand.", slabs);
+    }
+    depthwise_ = std::make_unique<ConvBnAct>(
+        stage(ConvKind::kDepthwise, middle, middle, desc.activation), "depthwise.", slabs);
+    project_ = std::make_unique<ConvBnAct>(
+        stage(ConvKind::kPointwise, middle, desc.out.c, Activation::kNone), "project.", slabs);
+  }
+
+  Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const override {
+    Variable y = expand_ == nullptr ? x : expand_->Forward(tape, x, options);
+    y = depthwise_->Forward(tape, y, options);
+    return project_->Forward(tape, y, options);
+  }
+
+ private:
+  std::unique_ptr<ConvBnAct> expand_;  // null when the expansion is 1
+  std::unique_ptr<ConvBnAct> depthwise_;
+  std::unique_ptr<ConvBnAct> project_;
+};
+
+}  // namespace
+
+std::unique_ptr<Module> MakeMbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm,
+                                         ModuleSlabs slabs) {
+  return std::make_unique<MbconvBranch>(desc, batch_norm, slabs);
+}
+
+}  // namespace nasengine

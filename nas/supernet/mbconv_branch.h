@@ -1,0 +1,17 @@
+// The mobile inverted bottleneck without its residual: expand, depthwise, project.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+
+#include "autograd/module/module.h"
+#include "nas/space/network_desc.h"
+
+namespace nasengine {
+
+// The module of a kMbconv layer; its parameters go into `slabs` as expand.*, depthwise.*,
+// project.*.
+std::unique_ptr<Module> MakeMbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm,
+                                         ModuleSlabs slabs);
+
+}  // namespace nasengine

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "nas/supernet/memory_plan.h"
+
+#include "nas/supernet/step.h"
+
+namespace nasengine {
+namespace {
+
+void RunPlanned(Context& context, const Supernet& supernet, std::span<const int> path,
+                PlannedStep step, const Tensor& images, const Tensor& labels) {
+  switch (step) {
+    case PlannedStep::kWeights:
+      RunWeightStep(context, supernet, path, images, labels, 0, {});
+      break;
+    case PlannedStep::kArchitecture: {
+      std::vector<GateGradients> gates(path.size());
+      RunArchitectureStep(context, supernet, path, images, labels, gates);
+      break;
+    }
+    case PlannedStep::kAllPaths:
+      RunAllPathsStep(context, supernet, images, labels, 0, {});
+      break;
+  }
+  for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();
+}
+
+}  // namespace
+
+MemoryPlan ToMemoryPlan(const MemoryStats& stats) {
+  const auto at = [&](MemoryCategory category) {
+    return stats.at_peak_by_category[static_cast<std::size_t>(category)];
+  };
+  return {.weights = at(MemoryCategory::kWeights),
+          .gradients = at(MemoryCategory::kGradients),
+          .optimizer = at(MemoryCategory::kOptimizer),
+          .activations = at(MemoryCategory::kActivations),
+          .workspace = at(MemoryCategory::kWorkspace),
+          .data = at(MemoryCategory::kData),
+          .peak = stats.peak_bytes};
+}
+
+MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
+                    const KernelRegistry& registry, const PlanOptions& options) {
+  const std::unique_ptr<DeviceBackend> backend = MakeCpuBackend();
+  CachingAllocator allocator(*backend);
+  CachingAllocator batch_allocator(*backend);  // batches are counted by options.data_bytes
+  const KernelRegistry dry = registry.WithoutExecution();
+  Context context(*backend, allocator, dry, options.policy, options.threads);
+  const Tensor data = context.Empty({options.data_bytes}, DType::kU8, MemoryCategory::kData);
+  const Supernet supernet(context, space);
+  for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(context);
+  const Tensor images =
+      Tensor::Empty(batch_allocator, {options.batch, space.input.h, space.input.w, space.input.c},
+                    DType::kF32, MemoryCategory::kData);
+  const Tensor labels =
+      Tensor::Empty(batch_allocator, {options.batch}, DType::kI32, MemoryCategory::kData);
+  // Once to size the workspace, which a run reserves before its first step, and once to count.
+  RunPlanned(context, supernet, path, options.step, images, labels);
+  allocator.ResetPeak();
+  RunPlanned(context, supernet, path, options.step, images, labels);
+  return ToMemoryPlan(allocator.stats());
+}
+
+MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
+                      const PlanOptions& options) {
+  const Path path = LargestPath(space);
+  PlanOptions weights = options;
+  weights.step = PlannedStep::kWeights;
+  PlanOptions architecture = options;
+  architecture.step = PlannedStep::kArchitecture;
+  if (space.recipe.arch_batch > 0) architecture.batch = space.recipe.arch_batch;
+  const MemoryPlan a = PlanStep(space, path, registry, weights);
+  const MemoryPlan b = PlanStep(space, path, registry, architecture);
+  return a.peak >= b.peak ? a : b;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,54 @@
+// How much memory a training step takes, known before it runs.
+//
+// The plan is a dry run: the same supernet, the same tape and the same allocator logic, over a
+// registry whose kernels compute nothing and memory that is never touched. It cannot drift from
+// what a step does, since it is what a step does; tests hold it against the count of real steps.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/kernel_registry.h"
+#include "nas/supernet/supernet.h"
+
+namespace nasengine {
+
+// Peak bytes by category at the moment of the peak; they add up to `peak`.
+struct MemoryPlan {
+  std::int64_t weights = 0;
+  std::int64_t gradients = 0;
+  std::int64_t optimizer = 0;
+  std::int64_t activations = 0;
+  std::int64_t workspace = 0;
+  std::int64_t data = 0;
+  std::int64_t peak = 0;
+};
+MemoryPlan ToMemoryPlan(const MemoryStats& stats);
+
+enum class PlannedStep {
+  kWeights,       // one path, its weights trained
+  kArchitecture,  // one path, gate gradients of all candidates
+  kAllPaths,      // every candidate evaluated, kept and trained (DARTS)
+};
+
+struct PlanOptions {
+  std::int64_t batch = 128;
+  PlannedStep step = PlannedStep::kWeights;
+  int threads = 1;
+  KernelPolicy policy;
+  // Bytes that the data set and its loaders hold.
+  std::int64_t data_bytes = 0;
+};
+
+// Throws what building and running the step throws.
+// The step of `space` along `path` (ignored for kAllPaths), with the momentum of every candidate,
+// on the kernels of `registry`.
+MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
+                    const KernelRegistry& registry, const PlanOptions& options);
+
+// The largest of a search's steps: weights and architecture along the path whose candidates keep
+// most activations.
+MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
+                      const PlanOptions& options);
+
+}  // namespace nasengine

@@ -1,0 +1,38 @@
+// A concrete network with weights: what a search derives and what training and evaluation run.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "autograd/state_dict.h"
+#include "nas/supernet/built_layer.h"
+
+namespace nasengine {
+
+class Network {
+ public:
+  // Weights are zero until Initialize, LoadStateDict or CopyWeights.
+  Network(Context& context, const NetworkDesc& desc);
+
+  // images (n, h, w, c) -> logits (n, classes).
+  Variable Forward(Tape& tape, const Tensor& images, const ForwardOptions& options) const;
+
+  void Initialize(std::uint32_t seed);
+  // Weights and running statistics by name; both share storage with the network.
+  StateDict state_dict() const;
+  // Running statistics as of a fresh network: mean 0, variance 1.
+  void ResetStatistics();
+
+  const NetworkDesc& desc() const { return desc_; }
+  // The layers with weights, in order.
+  const std::vector<std::unique_ptr<BuiltLayer>>& layers() const { return layers_; }
+  // Every parameter slab, in order.
+  std::vector<ParameterSlab*> Slabs() const;
+
+ private:
+  NetworkDesc desc_;
+  std::vector<std::unique_ptr<BuiltLayer>> layers_;  // null for kZero
+};
+
+}  // namespace nasengine

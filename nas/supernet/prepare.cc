@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "nas/supernet/prepare.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "nas/supernet/step.h"
+
+namespace nasengine {
+namespace {
+
+// First-fit leaves gaps when paths of different sizes alternate; the region is never touched beyond
+// what a step uses, so the margin costs address space only.
+constexpr double kRegionMargin = 1.5;
+
+struct DryBatch {
+  DryBatch(Context& context, const Size3& image, std::int64_t n)
+      : images(context.Empty({n, image.h, image.w, image.c}, DType::kF32, MemoryCategory::kData)),
+        labels(context.Empty({n}, DType::kI32, MemoryCategory::kData)) {}
+  Tensor images;
+  Tensor labels;
+};
+
+void DropGradients(const std::vector<ParameterSlab*>& slabs) {
+  for (ParameterSlab* slab : slabs) slab->DropGradients();
+}
+
+// Candidate k of every block (its last one where it has fewer), so that all are met; then the
+// largest.
+std::vector<Path> CoveringPaths(const Supernet& supernet) {
+  int most = 0;
+  for (const BinaryGate& gate : supernet.gates()) most = std::max(most, gate.candidates());
+  std::vector<Path> paths;
+  for (int k = 0; k < most; ++k) {
+    Path path;
+    for (const BinaryGate& gate : supernet.gates()) {
+      path.push_back(std::min(k, gate.candidates() - 1));
+    }
+    paths.push_back(std::move(path));
+  }
+  paths.push_back(LargestPath(supernet.space()));
+  return paths;
+}
+
+}  // namespace
+
+void Prepare(Context& context, CachingAllocator& allocator, std::span<const PreparableStep> steps) {
+  CachingAllocator dry_allocator(context.backend());
+  const KernelRegistry dry_registry = context.registry().WithoutExecution();
+  const std::unique_ptr<Context> dry = context.Sibling(dry_allocator, dry_registry);
+  for (const PreparableStep& step : steps) step(*dry);
+  context.ReserveWorkspace(dry->workspace_bytes());
+  const auto workspace = static_cast<double>(dry->workspace_bytes());
+  const double peak = static_cast<double>(dry_allocator.stats().peak_bytes) - workspace;
+  allocator.Reserve(static_cast<std::size_t>(kRegionMargin * std::max(peak, 0.0)));
+}
+
+void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& supernet,
+                     const SupernetBatches& batches) {
+  for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(context);
+  const Size3 image = supernet.space().input;
+  std::vector<PreparableStep> steps;
+  for (const Path& path : CoveringPaths(supernet)) {
+    steps.push_back([&supernet, &batches, path, image](Context& dry) {
+      const DryBatch batch(dry, image, batches.weights);
+      RunWeightStep(dry, supernet, path, batch.images, batch.labels, 0, {});
+      DropGradients(supernet.Slabs(path));
+    });
+    steps.push_back([&supernet, &batches, path, image](Context& dry) {
+      if (batches.architecture == 0) return;
+      const DryBatch batch(dry, image, batches.architecture);
+      std::vector<GateGradients> gates(path.size());
+      RunArchitectureStep(dry, supernet, path, batch.images, batch.labels, gates);
+    });
+    steps.push_back([&supernet, &batches, path, image](Context& dry) {
+      for (std::int64_t n : batches.evaluation) {
+        const DryBatch batch(dry, image, n);
+        Tape tape(dry, GradientsOf::kNothing);
+        const Variable logits =
+            supernet.Forward(tape, batch.images, path, {}, {.norm = NormMode::kBatchFrozen});
+        SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
+      }
+    });
+  }
+  Prepare(context, allocator, steps);
+}
+
+void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& network,
+                    const NetworkBatches& batches) {
+  const Size3 image = network.desc().input;
+  std::vector<PreparableStep> steps;
+  if (batches.training > 0) {
+    for (ParameterSlab* slab : network.Slabs()) slab->momentum(context);
+    steps.push_back([&network, &batches, image](Context& dry) {
+      const DryBatch batch(dry, image, batches.training);
+      const Rng dropout(0, RngPurpose::kDropout);
+      Tape tape(dry, GradientsOf::kActivationsAndParameters);
+      const Variable logits = network.Forward(tape, batch.images, {.dropout_rng = &dropout});
+      const LossResult loss = SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
+      tape.Backward(loss.loss);
+      DropGradients(network.Slabs());
+    });
+  }
+  for (std::int64_t n : batches.evaluation) {
+    steps.push_back([&network, image, n](Context& dry) {
+      const DryBatch batch(dry, image, n);
+      Tape tape(dry, GradientsOf::kNothing);
+      const Variable logits = network.Forward(tape, batch.images, {.norm = NormMode::kRunning});
+      SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
+    });
+  }
+  Prepare(context, allocator, steps);
+}
+
+}  // namespace nasengine

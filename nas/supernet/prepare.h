@@ -1,0 +1,41 @@
+// Making a run's steps ready: after it no step creates a primitive, grows the workspace or asks the
+// system for memory.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "kernels/core/allocator.h"
+#include "kernels/core/kernel_registry.h"
+#include "nas/supernet/supernet.h"
+
+namespace nasengine {
+
+// A step as it will run, on the context it is given; it leaves nothing allocated there.
+using PreparableStep = std::function<void(Context&)>;
+
+// Runs each step on a sibling of `context` whose kernels compute nothing but create what they need,
+// then reserves in `context` the largest workspace and in `allocator` (the one `context` uses) one
+// region for the largest step.
+void Prepare(Context& context, CachingAllocator& allocator, std::span<const PreparableStep> steps);
+
+struct SupernetBatches {
+  std::int64_t weights = 0;       // images of a weight step
+  std::int64_t architecture = 0;  // images of an architecture step; 0: none will run
+  std::vector<std::int64_t> evaluation;
+};
+// Everything that any path of `supernet` may need in a search, including the momentum of every
+// candidate.
+void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& supernet,
+                     const SupernetBatches& batches);
+
+struct NetworkBatches {
+  std::int64_t training = 0;  // 0: none will run
+  std::vector<std::int64_t> evaluation;
+};
+void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& network,
+                    const NetworkBatches& batches);
+
+}  // namespace nasengine

@@ -1,0 +1,38 @@
+// The three kinds of step that a supernet takes, without an optimiser: forward, loss, backward.
+// Training, planning, preparing and benchmarks all run these.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "nas/supernet/supernet.h"
+
+namespace nasengine {
+
+struct StepResult {
+  double loss = 0;  // mean over the batch
+  std::int64_t top1_hits = 0;
+  std::int64_t images = 0;
+};
+
+// Reads loss and ranks back to the host.
+StepResult ReadResult(const LossResult& loss);
+
+// Leaves the gradients of the path's parameters in their slabs.
+StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<const int> path,
+                         const Tensor& images, const Tensor& labels, float smoothing,
+                         const ForwardOptions& options);
+
+// Leaves d loss / d gate in `gates`, one a block; no parameter and no running statistic is touched.
+// The loss has no label smoothing.
+StepResult RunArchitectureStep(Context& context, const Supernet& supernet,
+                               std::span<const int> path, const Tensor& images,
+                               const Tensor& labels, std::span<GateGradients> gates);
+
+// All candidates weighted by their probabilities; leaves gradients in every slab.
+StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
+                           const Tensor& labels, float smoothing, const ForwardOptions& options);
+
+}  // namespace nasengine

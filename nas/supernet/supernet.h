@@ -1,0 +1,69 @@
+// The over-parameterised network: fixed layers, and a mixed operation with a gate for every
+// searchable block. A step evaluates and keeps one path.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "nas/space/search_space.h"
+#include "nas/supernet/binary_gate.h"
+#include "nas/supernet/mixed_op.h"
+#include "nas/supernet/network.h"
+
+namespace nasengine {
+
+// The active candidate of every searchable block, in order.
+using Path = std::vector<int>;
+
+class Supernet {
+ public:
+  // Weights are zero until Initialize.
+  Supernet(Context& context, const SearchSpace& space);
+
+  // Weights by the recipe's initialisers, alphas normal(0, recipe.alpha_init_std).
+  void Initialize(std::uint32_t seed);
+
+  // images (n, h, w, c) -> logits (n, classes) through `path`. `gates` is empty, or one a block to
+  // be filled by the backward pass.
+  Variable Forward(Tape& tape, const Tensor& images, std::span<const int> path,
+                   std::span<GateGradients> gates, const ForwardOptions& options) const;
+  // The same through all candidates, weighted by the path probabilities.
+  Variable ForwardAll(Tape& tape, const Tensor& images, const ForwardOptions& options) const;
+
+  const SearchSpace& space() const { return space_; }
+  int blocks() const { return static_cast<int>(gates_.size()); }
+  std::vector<BinaryGate>& gates() { return gates_; }
+  const std::vector<BinaryGate>& gates() const { return gates_; }
+
+  // The slabs whose parameters `path` uses, in order; of all candidates without a path.
+  std::vector<ParameterSlab*> Slabs(std::span<const int> path) const;
+  std::vector<ParameterSlab*> Slabs() const;
+
+  // Likeliest candidate of every block.
+  Path BestPath() const;
+  Path SamplePath(const Rng& rng, std::uint64_t step) const;
+  // Mean over the blocks of the gates' entropies, in nats.
+  double MeanEntropy() const;
+
+  // The network of `path` with this supernet's weights.
+  std::unique_ptr<Network> Derive(Context& context, std::span<const int> path) const;
+
+ private:
+  struct Node {
+    std::unique_ptr<BuiltLayer> fixed;
+    std::unique_ptr<MixedOp> mixed;  // one of the two
+    int block = -1;                  // of a mixed operation
+  };
+
+  template <class Visit>
+  Variable Walk(const Tensor& images, const Visit& visit) const;
+
+  SearchSpace space_;
+  std::vector<Node> nodes_;
+  std::vector<BinaryGate> gates_;
+};
+
+}  // namespace nasengine

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "nas/train/evaluator.h"
+
+#include "nas/supernet/step.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::int32_t kTopFive = 5;
+
+// forward(tape, images) -> logits
+template <class Forward>
+Evaluation EvaluateWith(Context& context, EvalBatches& batches, const Forward& forward) {
+  double loss_sum = 0;
+  std::int64_t top1 = 0;
+  std::int64_t top5 = 0;
+  for (std::int64_t i = 0; i < batches.count(); ++i) {
+    const Batch batch = batches.Get(i);
+    Tape tape(context, GradientsOf::kNothing);
+    const LossResult loss = SoftmaxCrossEntropy(tape, forward(tape, batch.images), batch.labels, 0);
+    const StepResult result = ReadResult(loss);
+    loss_sum += result.loss * static_cast<double>(result.images);
+    top1 += result.top1_hits;
+    const auto* rank = loss.rank.As<std::int32_t>();
+    for (std::int64_t j = 0; j < result.images; ++j) top5 += rank[j] < kTopFive;
+  }
+  const auto images = static_cast<double>(batches.images());
+  return {.top1 = 100.0 * static_cast<double>(top1) / images,
+          .top5 = 100.0 * static_cast<double>(top5) / images,
+          .loss = loss_sum / images,
+          .images = batches.images()};
+}
+
+}  // namespace
+
+Evaluation Evaluate(Context& context, const Network& network, EvalBatches& batches) {
+  return EvaluateWith(context, batches, [&](Tape& tape, const Tensor& images) {
+    return network.Forward(tape, images, {.norm = NormMode::kRunning});
+  });
+}
+
+Evaluation Evaluate(Context& context, const Supernet& supernet, std::span<const int> path,
+                    EvalBatches& batches) {
+  return EvaluateWith(context, batches, [&](Tape& tape, const Tensor& images) {
+    return supernet.Forward(tape, images, path, {}, {.norm = NormMode::kBatchFrozen});
+  });
+}
+
+void CalibrateBatchNorms(Context& context, Network& network, Loader& loader, int batches) {
+  network.ResetStatistics();
+  for (int i = 0; i < batches; ++i) {
+    const Batch batch = loader.Next();
+    Tape tape(context, GradientsOf::kNothing);
+    network.Forward(tape, batch.images,
+                    {.norm = NormMode::kBatch, .norm_momentum = 1.0f / static_cast<float>(i + 1)});
+  }
+}
+
+}  // namespace nasengine

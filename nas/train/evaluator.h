@@ -1,0 +1,30 @@
+// Accuracy and loss over a whole set, and the running statistics that an evaluation needs.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "data/loader.h"
+#include "nas/supernet/supernet.h"
+
+namespace nasengine {
+
+struct Evaluation {
+  double top1 = 0;  // percent
+  double top5 = 0;  // percent
+  double loss = 0;  // cross-entropy, mean over the images
+  std::int64_t images = 0;
+};
+
+// A network with its running statistics.
+Evaluation Evaluate(Context& context, const Network& network, EvalBatches& batches);
+// A path of the supernet with each batch's own statistics, since the running ones belong to a
+// mixture of paths.
+Evaluation Evaluate(Context& context, const Supernet& supernet, std::span<const int> path,
+                    EvalBatches& batches);
+
+// Replaces the running statistics by their plain average over the next `batches` batches of
+// `loader`.
+void CalibrateBatchNorms(Context& context, Network& network, Loader& loader, int batches);
+
+}  // namespace nasengine

@@ -1,0 +1,40 @@
+// What a phase reports after each step, for progress displays and logs.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+namespace nasengine {
+
+enum class Phase { kWarmup, kWeight, kArch, kTrain, kEval };
+// "warmup", "weight", "arch", "train", "eval".
+std::string_view Name(Phase phase);
+
+struct StepRecord {
+  std::int64_t step = 0;   // weight steps done in this phase's loop, this one included
+  std::int64_t steps = 0;  // of which the loop will take so many
+  std::int64_t epoch = 0;
+  Phase phase = Phase::kWarmup;
+  double loss = 0;
+  double top1 = 0;  // percent, of this batch
+  double lr = 0;
+  double expected_latency_ms = 0;
+  double entropy = 0;  // mean over the blocks, nats
+  double ms = 0;       // of this step
+  std::int64_t images = 0;
+  std::int64_t peak_bytes = 0;
+};
+
+struct LoopControl {
+  // Called after every step.
+  std::function<void(const StepRecord&)> observe;
+  // The loop returns after the step during which this became true; may be null.
+  const std::atomic<bool>* stop = nullptr;
+
+  bool stopped() const { return stop != nullptr && stop->load(std::memory_order_relaxed); }
+};
+
+}  // namespace nasengine

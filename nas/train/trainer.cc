@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "nas/train/trainer.h"
+
+namespace nasengine {
+
+StepResult Trainer::Step(Context& context, const Supernet& supernet, std::span<const int> path,
+                         const Batch& batch, double lr) const {
+  const StepResult result = RunWeightStep(context, supernet, path, batch.images, batch.labels,
+                                          static_cast<float>(config_.label_smoothing), {});
+  Update(context, supernet.Slabs(path), lr);
+  return result;
+}
+
+StepResult Trainer::Step(Context& context, const Network& network, const Batch& batch, double lr,
+                         const ForwardOptions& options) const {
+  Tape tape(context, GradientsOf::kActivationsAndParameters);
+  const Variable logits = network.Forward(tape, batch.images, options);
+  const LossResult loss =
+      SoftmaxCrossEntropy(tape, logits, batch.labels, static_cast<float>(config_.label_smoothing));
+  tape.Backward(loss.loss);
+  Update(context, network.Slabs(), lr);
+  return ReadResult(loss);
+}
+
+void Trainer::Update(Context& context, std::span<ParameterSlab* const> slabs, double lr) const {
+  const SgdOptimizer sgd({.momentum = static_cast<float>(config_.momentum),
+                          .nesterov = true,
+                          .weight_decay = static_cast<float>(config_.weight_decay),
+                          .decay_all = config_.decay_all});
+  sgd.Step(context, slabs, static_cast<float>(lr));
+}
+
+}  // namespace nasengine
