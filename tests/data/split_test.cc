@@ -72,6 +72,16 @@ TEST(SplitTest, DependsOnTheSeedAlone) {
   EXPECT_NE(StratifiedSplit(set, 40, 1).architecture, StratifiedSplit(set, 40, 2).architecture);
 }
 
+TEST(SplitTest, DrawsEveryClassByItself) {
+  std::vector<std::int32_t> labels(200);
+  std::fill(labels.begin() + 100, labels.end(), 1);
+  const Split split = StratifiedSplit(LabelsOnly(labels, 2), 60, 1);
+  std::vector<std::int32_t> first(split.architecture.begin(), split.architecture.begin() + 30);
+  for (std::int32_t& index : first) index += 100;
+  EXPECT_NE(first,
+            std::vector<std::int32_t>(split.architecture.begin() + 30, split.architecture.end()));
+}
+
 TEST(SplitTest, RefusesToHoldOutMoreThanThereIs) {
   const LabelsOnly set = Uneven();
   ExpectError(ErrorCode::kInvalidArgument, {"labels", "102", "101"},
