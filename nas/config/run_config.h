@@ -1,0 +1,66 @@
+// Everything that decides a search, in one place: what flags and `--config` files fill in and what
+// run.toml writes back so that the run can be repeated.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "nas/space/recipe.h"
+
+namespace nasengine {
+
+struct RunConfig {
+  std::string data = "fashion-mnist";
+  std::string space = "fashion";  // a built-in name or a file
+  std::string algorithm = "proxyless-g";
+  std::string objective = "add-linear";
+  std::string latency_table = "measure";  // or a file
+  // Default: midway between the smallest reachable latency and the expectation at uniform alphas.
+  std::optional<double> reference_latency_ms;
+
+  // In place of the space's recipe.
+  std::optional<int> warmup_epochs;
+  std::optional<int> epochs;
+  std::optional<int> train_epochs;
+  std::optional<std::int64_t> batch;
+  std::optional<int> arch_every;
+  // Above 0: at most so many weight steps in each of warm-up, search and training.
+  std::int64_t max_steps = 0;
+
+  std::string init = "inherited";  // where the derived network's weights start; or "random"
+  bool baselines = false;
+  std::string device = "cpu";
+  std::string dtype = "f32";
+  int threads = 0;      // 0: as many as the process may use
+  std::string kernels;  // empty: the default order; a list such as "vendor,reference"; or "check"
+  std::uint32_t seed = 1;
+
+  std::string out;                 // empty: runs/DATE-SPACE-N
+  std::int64_t memory_budget = 0;  // bytes; 0: 85 % of what the cgroup and the machine have
+  double time_budget_seconds = 0;  // 0: none
+  bool dry_run = false;
+  bool json = false;
+  bool force = false;
+};
+
+// The space's recipe with the configuration's overrides.
+Recipe ResolveRecipe(const RunConfig& config, const Recipe& recipe);
+
+// Reads keys of the same names as the flags, e.g. warmup-epochs = 3, over `config`. Throws
+// kInvalidArgument "origin:line:column: found ..., expected ..." on an unknown key or a wrong type.
+void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& config);
+
+// A file that ApplyConfigToml reads back to the same configuration; the recipe's values are written
+// out, so that a later change of the space's defaults does not change the repetition.
+std::string ConfigToToml(const RunConfig& config, const Recipe& recipe);
+
+// "20ms", "0.5 ms", "1s" -> milliseconds; "20m", "2h", "90s" -> seconds; "2GiB", "512MiB", bytes ->
+// bytes. Throw kInvalidArgument naming `flag`, what was found and what is accepted.
+double ParseLatencyMs(std::string_view flag, std::string_view text);
+double ParseSeconds(std::string_view flag, std::string_view text);
+std::int64_t ParseBytes(std::string_view flag, std::string_view text);
+
+}  // namespace nasengine
