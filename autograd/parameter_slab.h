@@ -26,8 +26,8 @@ enum class Initializer {
 };
 
 struct ParameterSpec {
-  std::string name;  // unique in the slab, e.g. "expand.weight"
-  Shape shape;
+  std::string name{};  // unique in the slab, e.g. "expand.weight"
+  Shape shape{};
   Initializer initializer = Initializer::kZeros;
   std::int64_t fan = 1;
   bool decay = true;  // false: a batch norm's scale and shift, a bias (weight decay can spare them)
@@ -39,9 +39,11 @@ class ParameterSlab {
   // Throws kInvalidArgument on a repeated name.
   int Add(ParameterSpec spec);
   // Takes values from the context: one block, each parameter aligned to 64 bytes, the decaying ones
-  // first. Contents are zero until Initialize.
-  void Allocate(Context& context, MemoryCategory category = MemoryCategory::kWeights);
-  // Every parameter by its initializer; the numbers depend on (seed, prefix + name, element) alone.
+  // first. Contents are zero until Initialize. `dtype` is kF32, or kF64 for gradient checks.
+  void Allocate(Context& context, MemoryCategory category = MemoryCategory::kWeights,
+                DType dtype = DType::kF32);
+  // Every parameter by its initializer; the numbers depend on (seed, prefix + name, element) alone,
+  // for `rng` of purpose kWeights. After Allocate.
   void Initialize(const Rng& rng, const std::string& prefix);
 
   const std::vector<ParameterSpec>& specs() const { return specs_; }
@@ -51,11 +53,13 @@ class ParameterSlab {
 
   // Where a backward kernel writes the gradient of a parameter: the first time since the last
   // DropGradients it overwrites, later it accumulates.
+  // The view is valid until DropGradients.
   struct GradientTarget {
     View view;
     bool accumulate = false;
   };
   GradientTarget Gradient(Context& context, int index);
+  // Whether Gradient was called for any parameter since the last DropGradients.
   bool has_gradients() const { return gradients_.defined(); }
   void DropGradients();
 
@@ -70,6 +74,7 @@ class ParameterSlab {
 
  private:
   std::vector<ParameterSpec> specs_;
+  DeviceBackend* backend_ = nullptr;  // of the values; known from Allocate on
   std::vector<std::int64_t> offsets_;
   std::vector<bool> written_;
   std::int64_t decaying_elements_ = 0;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -21,10 +22,10 @@ enum class GradientsOf { kNothing, kActivations, kActivationsAndParameters };
 struct Node {
   const char* name = "";
   // All that backward reads of the forward pass, visible here and nowhere else.
-  std::vector<Tensor> saved;
+  std::vector<Tensor> saved{};
   // Takes the gradient from the output's slot, adds to the inputs' slots and the parameters'
-  // gradients.
-  std::function<void(Context&, std::span<const Tensor> saved)> backward;
+  // gradients. It may let go of a saved tensor as soon as it has read it.
+  std::function<void(Context&, std::span<Tensor> saved)> backward{};
 };
 
 class Tape {
@@ -44,8 +45,9 @@ class Tape {
   // Throws kInvalidArgument on a tape that does not record.
   void Record(Node node);
 
-  // Starts from d loss / d loss = `seed` and pops every node. Throws kInvalidArgument when `loss`
-  // is not one f32 or was not computed on this tape.
+  // Starts from d loss / d loss = `seed` and pops every node; the tape is empty afterwards, also
+  // when a node throws. Throws kInvalidArgument when `loss` is not one f32 (or f64) or was not
+  // computed on this tape.
   void Backward(const Variable& loss, float seed = 1);
 
   std::int64_t nodes() const { return static_cast<std::int64_t>(nodes_.size()); }

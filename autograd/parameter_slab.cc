@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "autograd/parameter_slab.h"
+
+#include <xxhash.h>
+
+#include <cmath>
+#include <utility>
+
+#include "kernels/core/kernel_registry.h"
+#include "kernels/elementwise/elementwise.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::int64_t kAlignmentBytes = 64;
+
+Tensor Zeros(Context& context, const Tensor& like, MemoryCategory category) {
+  Tensor zeros = context.Empty(like.shape(), like.dtype(), category);
+  if (zeros.elements() > 0) {
+    Dispatch<Scale>(context, {.alpha = 0, .x = zeros, .y = zeros});
+  }
+  return zeros;
+}
+
+// The numbers of one parameter; `stream` tells it from all others of the same seed.
+template <class T>
+std::vector<T> InitialValues(const ParameterSpec& spec, const Rng& rng, std::uint64_t stream) {
+  std::vector<T> values(static_cast<std::size_t>(spec.shape.elements()));
+  const double fan = static_cast<double>(spec.fan);
+  const double deviation = std::sqrt(2.0 / fan);
+  const double bound = 1.0 / std::sqrt(fan);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    switch (spec.initializer) {
+      case Initializer::kZeros:
+        break;
+      case Initializer::kOnes:
+        values[i] = 1;
+        break;
+      case Initializer::kNormalFanOut:
+        values[i] = static_cast<T>(deviation * rng.Normal(stream, i));
+        break;
+      case Initializer::kUniformFanIn:
+        values[i] = static_cast<T>(bound * (2.0 * rng.Uniform(stream, i) - 1.0));
+        break;
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+int ParameterSlab::Add(ParameterSpec spec) {
+  NAS_CHECK(!values_.defined(), "slab: parameter ", spec.name, " added after Allocate");
+  NAS_CHECK(spec.fan >= 1, "slab: parameter ", spec.name, " has fan ", spec.fan,
+            ", expected 1 or more");
+  for (const ParameterSpec& other : specs_) {
+    NAS_CHECK(other.name != spec.name, "slab: there is a parameter ", spec.name, " already");
+  }
+  specs_.push_back(std::move(spec));
+  return static_cast<int>(specs_.size()) - 1;
+}
+
+void ParameterSlab::Allocate(Context& context, MemoryCategory category, DType dtype) {
+  NAS_CHECK(!values_.defined(), "slab: allocated already");
+  NAS_CHECK(dtype == DType::kF32 || dtype == DType::kF64, "slab: parameters in ", Name(dtype),
+            ", expected f32 or f64");
+  const std::int64_t alignment = kAlignmentBytes / SizeOf(dtype);
+  std::vector<std::int64_t> offsets(specs_.size());
+  std::int64_t end = 0;
+  std::int64_t decaying_end = 0;
+  for (const bool decay : {true, false}) {
+    for (std::size_t i = 0; i < specs_.size(); ++i) {
+      if (specs_[i].decay != decay) continue;
+      offsets[i] = end;
+      end += (specs_[i].shape.elements() + alignment - 1) / alignment * alignment;
+    }
+    if (decay) decaying_end = end;
+  }
+  Tensor values = context.Empty({end}, dtype, category);
+  if (end > 0) Dispatch<Scale>(context, {.alpha = 0, .x = values, .y = values});
+  values_ = std::move(values);
+  offsets_ = std::move(offsets);
+  decaying_elements_ = decaying_end;
+  written_.assign(specs_.size(), false);
+  backend_ = &context.backend();
+}
+
+void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix) {
+  NAS_CHECK(values_.defined(), "slab: initialized before Allocate");
+  for (std::size_t i = 0; i < specs_.size(); ++i) {
+    const std::string name = prefix + specs_[i].name;
+    const std::uint64_t stream = XXH64(name.data(), name.size(), 0);
+    const Tensor to = value(static_cast<int>(i));
+    const auto fill = [&](const auto& numbers) {
+      backend_->CopyFromHost(to.data(), numbers.data(), static_cast<std::size_t>(to.bytes()));
+    };
+    if (to.dtype() == DType::kF64) {
+      fill(InitialValues<double>(specs_[i], rng, stream));
+    } else {
+      fill(InitialValues<float>(specs_[i], rng, stream));
+    }
+  }
+}
+
+std::int64_t ParameterSlab::elements() const {
+  std::int64_t elements = 0;
+  for (const ParameterSpec& spec : specs_) elements += spec.shape.elements();
+  return elements;
+}
+
+Tensor ParameterSlab::value(int index) const {
+  const auto i = static_cast<std::size_t>(index);
+  NAS_CHECK(values_.defined(), "slab: parameter ", specs_.at(i).name, " read before Allocate");
+  return values_.Slice(offsets_[i], specs_[i].shape);
+}
+
+ParameterSlab::GradientTarget ParameterSlab::Gradient(Context& context, int index) {
+  if (!gradients_.defined()) gradients_ = Zeros(context, values_, MemoryCategory::kGradients);
+  const auto i = static_cast<std::size_t>(index);
+  const bool written = written_[i];
+  written_[i] = true;
+  return {gradients_.Slice(offsets_[i], specs_[i].shape).view(), written};
+}
+
+void ParameterSlab::DropGradients() {
+  gradients_.Reset();
+  written_.assign(specs_.size(), false);
+}
+
+Tensor ParameterSlab::momentum(Context& context) {
+  if (!momentum_.defined()) momentum_ = Zeros(context, values_, MemoryCategory::kOptimizer);
+  return momentum_;
+}
+
+}  // namespace nasengine
