@@ -51,6 +51,19 @@ TEST(SearchSpaceTest, CandidatesComeInThePublishedOrder) {
   EXPECT_EQ(space.recipe, Recipe{});
 }
 
+TEST(SearchSpaceTest, AResidualNeedsStrideOneAndEqualChannels) {
+  LayerDesc layer{.name = "x", .op = LayerOp::kMbconv, .in = {8, 8, 4}, .out = {8, 8, 4}};
+  EXPECT_TRUE(HasResidual(layer));
+  layer.stride = 2;
+  EXPECT_FALSE(HasResidual(layer));
+  layer.stride = 1;
+  layer.out.c = 5;
+  EXPECT_FALSE(HasResidual(layer));
+  layer.out.c = 4;
+  layer.op = LayerOp::kConv;
+  EXPECT_FALSE(HasResidual(layer));
+}
+
 TEST(SearchSpaceTest, DeriveKeepsNamesAndTheChosenCandidates) {
   const SearchSpace space = LoadSpace("fashion");
   const std::vector<int> choice = SmallestPath(space);
