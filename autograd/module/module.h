@@ -13,7 +13,7 @@ namespace nasengine {
 struct ForwardOptions {
   NormMode norm = NormMode::kBatch;
   // Momentum of the running statistics in place of the layers' own, e.g. 1/n for a plain average.
-  std::optional<float> norm_momentum;
+  std::optional<float> norm_momentum = std::nullopt;
   // Null: no dropout.
   const Rng* dropout_rng = nullptr;
   std::uint64_t step = 0;
