@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "nas/cli/session.h"
+
+#include <string_view>
+
+#include "kernels/register/register_kernels.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::string_view kCheck = "check";
+
+std::unique_ptr<DeviceBackend> OpenBackend(const std::string& name) {
+  const Device device = ParseDevice(name);
+  if (device.type != DeviceType::kCpu) {
+    Throw(ErrorCode::kUnsupported, "no CUDA backend in this build (asked for ", name,
+          "); use --device cpu");
+  }
+  return MakeCpuBackend();
+}
+
+}  // namespace
+
+Session::Session(const SessionOptions& options)
+    : backend_(OpenBackend(options.device)),
+      allocator_(*backend_),
+      registry_(options.kernels == kCheck ? MakeCpuRegistry().Checked() : MakeCpuRegistry()) {
+  const bool default_order = options.kernels.empty() || options.kernels == kCheck;
+  context_ = std::make_unique<Context>(
+      *backend_, allocator_, registry_,
+      default_order ? KernelPolicy() : KernelPolicy::Parse(options.kernels), options.threads);
+}
+
+}  // namespace nasengine
