@@ -1,0 +1,20 @@
+// Refusing a search that would not fit, before it allocates anything.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "nas/supernet/memory_plan.h"
+
+namespace nasengine {
+
+// Throws kOutOfMemory, naming plan, budget and the largest batch that fits (or that none does),
+// unless `planned_bytes` is within `budget_bytes`. `options` are those of the plan.
+void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
+                         const PlanOptions& options, std::int64_t planned_bytes,
+                         std::int64_t budget_bytes);
+
+// "1.25 GiB", "310 MiB".
+std::string FormatBytes(std::int64_t bytes);
+
+}  // namespace nasengine

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+#include "nas/cli/search_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "data/data_source.h"
+#include "data/loader.h"
+#include "data/split.h"
+#include "kernels/core/timer.h"
+#include "nas/cli/baselines.h"
+#include "nas/cli/memory_budget.h"
+#include "nas/cli/search_estimate.h"
+#include "nas/cli/session.h"
+#include "nas/config/machine.h"
+#include "nas/deploy/fold.h"
+#include "nas/deploy/runner.h"
+#include "nas/latency/latency_model.h"
+#include "nas/latency/latency_profiler.h"
+#include "nas/search/gradient_searcher.h"
+#include "nas/space/counts.h"
+#include "nas/space/space_file.h"
+#include "nas/supernet/memory_plan.h"
+#include "nas/supernet/prepare.h"
+#include "nas/train/evaluator.h"
+#include "nas/train/network_training.h"
+#include "nas/train/search_loop.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::int64_t kEvaluationBatch = 200;
+
+// Sizes of the batches in which `images` are evaluated.
+std::vector<std::int64_t> EvaluationSizes(std::int64_t images) {
+  const std::int64_t full = std::min(kEvaluationBatch, images);
+  std::vector<std::int64_t> sizes{full};
+  if (images % full != 0) sizes.push_back(images % full);
+  return sizes;
+}
+
+// One search from open data to a measured network; a member function a phase.
+class SearchRun {
+ public:
+  SearchRun(const RunConfig& config, const SearchHooks& hooks);
+  SearchSummary Run();
+
+ private:
+  void Announce(const std::string& message) const {
+    if (hooks_.announce) hooks_.announce(message);
+  }
+  void OpenLoaders();
+  void PlanMemory();
+  void ObtainTable();
+  void BuildSupernet();
+  void Estimate();
+  void Search();
+  void TrainDerived();
+  void TrainBaselines();
+
+  // Trains the network of `path` from where the configuration says, as every compared network is.
+  std::unique_ptr<Network> TrainPath(std::span<const int> path, const LoopControl& control,
+                                     double* seconds);
+  double Validate(const Network& network);
+  double Test(const Network& network);
+  RobustSummary Measure(const Network& network);
+  bool table_is_of_this_machine() const;
+
+  const RunConfig& config_;
+  const SearchHooks& hooks_;
+  Timer total_;
+  Session session_;
+  DataSource data_;
+  SearchSpace space_;
+  Split split_;
+  std::unique_ptr<Loader> weight_loader_;
+  std::unique_ptr<Loader> arch_loader_;
+  LatencyTable table_;
+  std::unique_ptr<LatencyModel> model_;
+  std::unique_ptr<Supernet> supernet_;
+  std::unique_ptr<Searcher> searcher_;
+  std::unique_ptr<SearchLoop> loop_;
+  SearchEstimate estimate_;
+  SearchSummary summary_;
+  Path path_;
+};
+
+SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
+    : config_(config),
+      hooks_(hooks),
+      session_({.device = config.device,
+                .threads = config.threads > 0 ? config.threads : AvailableThreads(),
+                .kernels = config.kernels}) {
+  space_ = LoadSpace(config.space);
+  space_.recipe = ResolveRecipe(config, space_.recipe);
+  Announce(StrCat("data: ", config.data));
+  data_ = OpenDataSource(config.data, session_.allocator(), {.synthetic_seed = config.seed});
+  const ImageShape image = data_.train->image_shape();
+  space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());
+}
+
+SearchSummary SearchRun::Run() {
+  summary_.algorithm = config_.algorithm;
+  summary_.seed = config_.seed;
+  summary_.device = config_.device;
+  summary_.device_name = session_.backend().name();
+  summary_.threads = session_.context().threads();
+  summary_.dtype = config_.dtype;
+  summary_.data = data_.name;
+  summary_.space = space_.name;
+  summary_.objective = config_.objective;
+  OpenLoaders();
+  PlanMemory();
+  ObtainTable();
+  BuildSupernet();
+  Estimate();
+  if (config_.dry_run) return summary_;
+  Search();
+  if (!hooks_.control.stopped()) TrainDerived();
+  if (config_.baselines && !hooks_.control.stopped()) TrainBaselines();
+  summary_.stopped = hooks_.control.stopped();
+  summary_.seconds.total = total_.seconds();
+  return summary_;
+}
+
+void SearchRun::OpenLoaders() {
+  Recipe& recipe = space_.recipe;
+  const auto held_out = static_cast<std::int64_t>(
+      std::llround(recipe.validation_fraction * static_cast<double>(data_.train->size())));
+  split_ = StratifiedSplit(*data_.train, held_out, config_.seed);
+  const auto weight_images = static_cast<std::int64_t>(split_.weights.size());
+  const auto arch_images = static_cast<std::int64_t>(split_.architecture.size());
+  NAS_CHECK(recipe.batch >= 2 && recipe.batch <= weight_images, "batch: found ", recipe.batch,
+            ", expected 2 to ", weight_images, ", the images for the weights");
+  NAS_CHECK(arch_images >= 2, "data: ", arch_images,
+            " images are held out for the architecture, expected at least 2");
+  if (recipe.arch_batch == 0) recipe.arch_batch = recipe.batch;
+  recipe.arch_batch = std::min(recipe.arch_batch, arch_images);
+  const AugmentConfig augment{
+      .stats = data_.stats, .pad = recipe.crop_pad, .flip = recipe.flip, .cutout = recipe.cutout};
+  weight_loader_ = std::make_unique<Loader>(
+      *data_.train, split_.weights,
+      LoaderConfig{.batch_size = recipe.batch, .augment = augment, .seed = config_.seed},
+      session_.allocator());
+  arch_loader_ = std::make_unique<Loader>(*data_.train, split_.architecture,
+                                          LoaderConfig{.batch_size = recipe.arch_batch,
+                                                       .augment = WithoutAugmentation(augment),
+                                                       .seed = config_.seed},
+                                          session_.allocator());
+}
+
+void SearchRun::PlanMemory() {
+  PlanOptions options{
+      .batch = space_.recipe.batch,
+      .threads = session_.context().threads(),
+      .policy = session_.context().policy(),
+      .data_bytes = session_.allocator()
+                        .stats()
+                        .active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
+  estimate_.budget_bytes =
+      config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
+  estimate_.peak_bytes = PlanSearch(space_, session_.registry(), options).peak;
+  RequireWithinBudget(space_, session_.registry(), options, estimate_.peak_bytes,
+                      estimate_.budget_bytes);
+  options.step = PlannedStep::kAllPaths;
+  estimate_.all_paths_bytes = PlanStep(space_, {}, session_.registry(), options).peak;
+  summary_.all_paths_peak_bytes = estimate_.all_paths_bytes;
+}
+
+void SearchRun::ObtainTable() {
+  const Timer timer;
+  if (config_.latency_table == "measure") {
+    Announce(StrCat("measuring every layer of ", space_.name, " on ", summary_.device_name, ", ",
+                    summary_.threads, " threads"));
+    table_ = MeasureTable(session_.context(), DistinctKeys(space_), space_.batch_norm,
+                          {.seed = config_.seed});
+    summary_.latency_ms.table = "measured";
+  } else {
+    table_ = LoadLatencyTable(config_.latency_table);
+    summary_.latency_ms.table = config_.latency_table;
+  }
+  model_ = std::make_unique<LatencyModel>(space_, table_, summary_.latency_ms.table);
+  summary_.seconds.profile = timer.seconds();
+  if (hooks_.table_ready) hooks_.table_ready(table_);
+}
+
+void SearchRun::BuildSupernet() {
+  const Recipe& recipe = space_.recipe;
+  supernet_ = std::make_unique<Supernet>(session_.context(), space_);
+  supernet_->Initialize(config_.seed);
+  PrepareSupernet(session_.context(), session_.allocator(), *supernet_,
+                  {.weights = recipe.batch,
+                   .architecture = recipe.arch_batch,
+                   .evaluation = EvaluationSizes(arch_loader_->images_per_epoch())});
+  summary_.latency_ms.reference = config_.reference_latency_ms.value_or(model_->ReferenceMs());
+}
+
+void SearchRun::Estimate() {
+  const Recipe requested = space_.recipe;
+  const Objective objective({.kind = ParseObjective(config_.objective),
+                             .lambda = requested.latency_weight,
+                             .reference_ms = summary_.latency_ms.reference},
+                            model_->SmallestReachableMs());
+  const MeasuredSteps measured =
+      MeasureSteps(session_.context(), *supernet_, *weight_loader_, *arch_loader_, config_.seed);
+  const auto fit = [&](const Recipe& recipe) {
+    return EstimateSeconds(measured, recipe, weight_loader_->batches_per_epoch(), config_.max_steps,
+                           summary_.seconds.profile);
+  };
+  if (config_.time_budget_seconds > 0) {
+    space_.recipe = FitToBudget(requested, config_.time_budget_seconds - total_.seconds(), fit);
+  }
+  estimate_.recipe = space_.recipe;
+  estimate_.seconds = fit(space_.recipe);
+  searcher_ = std::make_unique<GradientSearcher>(
+      *supernet_, model_.get(), objective,
+      GradientSearcherConfig{.seed = config_.seed, .alpha_lr = space_.recipe.alpha_lr});
+  loop_ = std::make_unique<SearchLoop>(SearchParts{.context = session_.context(),
+                                                   .allocator = session_.allocator(),
+                                                   .supernet = *supernet_,
+                                                   .searcher = *searcher_,
+                                                   .weight_loader = *weight_loader_,
+                                                   .arch_loader = *arch_loader_},
+                                       space_.recipe, config_.max_steps);
+  estimate_.weight_steps = loop_->warmup_steps() + loop_->search_steps();
+  estimate_.architecture_steps = loop_->architecture_steps();
+  summary_.latency_ms.initial_expected = searcher_->ExpectedLatencyMs();
+  summary_.initial_entropy = supernet_->MeanEntropy();
+  if (hooks_.estimated) hooks_.estimated(estimate_);
+}
+
+void SearchRun::Search() {
+  Announce("searching");
+  LoopControl control = hooks_.control;
+  control.observe = [&](const StepRecord& record) {
+    (record.phase == Phase::kArch ? summary_.architecture_steps : summary_.steps) += 1;
+    const MemoryStats stats = session_.allocator().stats();
+    if (stats.peak_bytes > summary_.peak_bytes.total) {
+      const MemoryPlan peak = ToMemoryPlan(stats);
+      summary_.peak_bytes = {.total = peak.peak,
+                             .weights = peak.weights,
+                             .gradients = peak.gradients,
+                             .optimizer = peak.optimizer,
+                             .activations = peak.activations,
+                             .workspace = peak.workspace,
+                             .data = peak.data};
+    }
+    if (hooks_.control.observe) hooks_.control.observe(record);
+  };
+  const SearchTimes times = loop_->Run(control);
+  summary_.seconds.warmup = times.warmup_seconds;
+  summary_.seconds.search = times.search_seconds;
+  path_ = supernet_->BestPath();
+  summary_.final_entropy = supernet_->MeanEntropy();
+  summary_.latency_ms.expected = searcher_->ExpectedLatencyMs();
+  summary_.latency_ms.predicted = model_->PathMs(path_);
+  summary_.network = Derive(space_, path_);
+  const Counts counts = CountNetwork(summary_.network);
+  summary_.parameters = counts.parameters;
+  summary_.macs = counts.macs;
+  if (hooks_.derived) hooks_.derived(summary_.network);
+  EvalBatches held_out(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
+                       session_.allocator());
+  summary_.supernet_top1 = Evaluate(session_.context(), *supernet_, path_, held_out).top1;
+}
+
+void SearchRun::TrainDerived() {
+  Announce("training the derived network");
+  const std::unique_ptr<Network> network =
+      TrainPath(path_, hooks_.control, &summary_.seconds.train);
+  if (hooks_.control.stopped()) return;
+  Announce("the one look at the test set");
+  summary_.validation_top1 = Validate(*network);
+  summary_.test_top1 = Test(*network);
+  if (table_is_of_this_machine()) {
+    const RobustSummary measured = Measure(*network);
+    summary_.latency_ms.measured = measured.median;
+    summary_.latency_ms.measured_mad = measured.mad;
+  }
+  if (hooks_.trained) hooks_.trained(*network);
+}
+
+void SearchRun::TrainBaselines() {
+  summary_.baselines.push_back({.kind = "found",
+                                .architecture = summary_.network.architecture,
+                                .parameters = summary_.parameters,
+                                .macs = summary_.macs,
+                                .predicted_ms = summary_.latency_ms.predicted,
+                                .measured_ms = summary_.latency_ms.measured,
+                                .validation_top1 = summary_.validation_top1,
+                                .test_top1 = summary_.test_top1});
+  for (const BaselinePath& baseline :
+       BaselinePaths(space_, *model_, summary_.latency_ms.predicted, config_.seed)) {
+    Announce(StrCat("training for comparison: ", baseline.kind));
+    const std::unique_ptr<Network> network = TrainPath(baseline.path, hooks_.control, nullptr);
+    if (hooks_.control.stopped()) return;
+    const Counts counts = CountNetwork(network->desc());
+    summary_.baselines.push_back(
+        {.kind = baseline.kind,
+         .architecture = network->desc().architecture,
+         .parameters = counts.parameters,
+         .macs = counts.macs,
+         .predicted_ms = model_->PathMs(baseline.path),
+         .measured_ms = table_is_of_this_machine() ? Measure(*network).median : 0,
+         .validation_top1 = Validate(*network),
+         .test_top1 = Test(*network)});
+  }
+}
+
+std::unique_ptr<Network> SearchRun::TrainPath(std::span<const int> path, const LoopControl& control,
+                                              double* seconds) {
+  const Recipe& recipe = space_.recipe;
+  Context& context = session_.context();
+  std::unique_ptr<Network> network = supernet_->Derive(context, path);
+  // Every compared network sees the same images in the same order, and none that the search's own
+  // epochs have drawn.
+  const LoaderPosition start{.epoch = recipe.warmup_epochs + recipe.search_epochs, .batch = 0};
+  weight_loader_->Seek(start);
+  PrepareNetwork(
+      context, session_.allocator(), *network,
+      {.training = recipe.batch, .evaluation = EvaluationSizes(arch_loader_->images_per_epoch())});
+  if (config_.init == "random") {
+    network->Initialize(config_.seed);
+  } else {
+    CalibrateBatchNorms(context, *network, *weight_loader_, recipe.calibration_batches);
+    weight_loader_->Seek(start);
+  }
+  const double trained =
+      TrainNetwork(context, session_.allocator(), *network, *weight_loader_, recipe,
+                   {.epochs = recipe.train_epochs,
+                    .lr = recipe.train_lr,
+                    .seed = config_.seed,
+                    .max_steps = config_.max_steps},
+                   control);
+  if (seconds != nullptr) *seconds = trained;
+  return network;
+}
+
+double SearchRun::Validate(const Network& network) {
+  EvalBatches batches(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
+                      session_.allocator());
+  return Evaluate(session_.context(), network, batches).top1;
+}
+
+double SearchRun::Test(const Network& network) {
+  EvalBatches batches(*data_.test, AllIndices(*data_.test), kEvaluationBatch, data_.stats,
+                      session_.allocator());
+  return Evaluate(session_.context(), network, batches).top1;
+}
+
+RobustSummary SearchRun::Measure(const Network& network) {
+  const FoldedGraph graph = Fold(session_.context(), network);
+  FoldedRunner runner(session_.context(), graph, 1);
+  return MeasureNetwork(session_.context(), runner, {.seed = config_.seed});
+}
+
+bool SearchRun::table_is_of_this_machine() const {
+  return table_.device == summary_.device_name && table_.threads == summary_.threads;
+}
+
+}  // namespace
+
+SearchSummary RunSearch(const RunConfig& config, const SearchHooks& hooks) {
+  return SearchRun(config, hooks).Run();
+}
+
+}  // namespace nasengine
