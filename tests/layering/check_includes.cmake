@@ -10,12 +10,14 @@ cmake_minimum_required(VERSION 3.22)
 set(own_layers "kernels|autograd|data|nas|tests|bench")
 # Descriptions hold no tensors: these are all that they may know of the kernels.
 set(plain_core "kernels/core/(activation|error|file_io|log|rng)\\.h")
+# What one family lends to another: sizes of windows, and the product that a pointwise convolution is.
+set(lent "kernels/(conv/conv_geometry|linear/matmul_onednn)\\.h")
 set(rows
   # folder of the including file          what it may include, as regular expressions
   "kernels/core                           -"
   "kernels/register                       kernels/"
   "kernels/cuda                           kernels/"
-  "kernels/[a-z0-9_]+                     kernels/core/ kernels/conv/conv_geometry\\.h"
+  "kernels/[a-z0-9_]+                     kernels/core/ ${lent}"
   "autograd                               kernels/[a-z0-9_]+/[a-z0-9_]+\\.h"
   "data                                   kernels/core/ kernels/image/"
   "nas/space                              ${plain_core}"
@@ -104,9 +106,9 @@ foreach(file IN LISTS files)
       fault("no such file from the root (quotes take a full path, <...> is for others)")
       continue()
     endif()
-    if(included MATCHES "_check\\.h$" AND included MATCHES "/(onednn|cuda|cudnn)_" AND
-       NOT name MATCHES "${vendor_file}")
-      fault("only a file whose name names the library may include its checks")
+    get_filename_component(included_name "${included}" NAME)
+    if(included_name MATCHES "${vendor_file}" AND NOT name MATCHES "${vendor_file}")
+      fault("only a file whose name names the library may include what is built on it")
     endif()
     check_row("${folder}" "${included}" allowed)
     if(NOT allowed)
