@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "nas/space/recipe.h"
+#include "nas/space/source_value.h"
 
 namespace nasengine {
 
@@ -21,7 +22,10 @@ struct RunConfig {
   // Default: midway between the smallest reachable latency and the expectation at uniform alphas.
   std::optional<double> reference_latency_ms;
 
-  // In place of the space's recipe.
+  // [recipe] of a configuration file, with the keys of a space file's [recipe]: single values in
+  // place of the space's.
+  std::optional<SourceValue> recipe;
+  // In place of both.
   std::optional<int> warmup_epochs;
   std::optional<int> epochs;
   std::optional<int> train_epochs;
@@ -46,15 +50,22 @@ struct RunConfig {
   bool force = false;
 };
 
+// Throws kInvalidArgument or kUnsupported, naming flag, value and what is accepted, for a value
+// that no search could run with. What only a file or the device can tell is left to whoever opens
+// it.
+void ValidateConfig(const RunConfig& config);
+
 // The space's recipe with the configuration's overrides.
 Recipe ResolveRecipe(const RunConfig& config, const Recipe& recipe);
 
-// Reads keys of the same names as the flags, e.g. warmup-epochs = 3, over `config`. Throws
-// kInvalidArgument "origin:line:column: found ..., expected ..." on an unknown key or a wrong type.
+// Reads keys of the same names as the flags, e.g. warmup-epochs = 3, and [recipe] over `config`.
+// Throws kInvalidArgument "origin:line:column: found ..., expected ..." on an unknown key or a
+// wrong type.
 void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& config);
 
 // A file that ApplyConfigToml reads back to the same configuration; the recipe's values are written
-// out, so that a later change of the space's defaults does not change the repetition.
+// out, so that a later change of the space's defaults does not change the repetition. How a run is
+// started (out, dry-run, json, force) and its time budget, which the recipe holds already, are not.
 std::string ConfigToToml(const RunConfig& config, const Recipe& recipe);
 
 // "20ms", "0.5 ms", "1s" -> milliseconds; "20m", "2h", "90s" -> seconds; "2GiB", "512MiB", bytes ->

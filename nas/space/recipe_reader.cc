@@ -47,7 +47,7 @@ void ReadImages(const TableReader& table, Recipe& recipe) {
 
 }  // namespace
 
-Recipe ReadRecipe(const SourceValue& value) {
+Recipe ReadRecipe(const SourceValue& value, const Recipe& base) {
   const TableReader table(value, "[recipe]",
                           {"batch",
                            "arch_batch",
@@ -71,7 +71,7 @@ Recipe ReadRecipe(const SourceValue& value) {
                            "dropout",
                            "validation_fraction",
                            "calibration_batches"});
-  Recipe recipe;
+  Recipe recipe = base;
   ReadSchedule(table, recipe);
   ReadOptimisers(table, recipe);
   ReadImages(table, recipe);

@@ -1,4 +1,4 @@
-// [recipe] of a space file. Private to nas/space.
+// [recipe] of a space file, and of a configuration that changes single values of it.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -7,8 +7,8 @@
 
 namespace nasengine {
 
-// The published defaults with the values that the table names. Throws kInvalidArgument with the
-// place of an unknown key, a wrong type or a value out of range.
-Recipe ReadRecipe(const SourceValue& value);
+// `base`, by default the published values, with the values that the table names. Throws
+// kInvalidArgument with the place of an unknown key, a wrong type or a value out of range.
+Recipe ReadRecipe(const SourceValue& value, const Recipe& base = {});
 
 }  // namespace nasengine

@@ -74,4 +74,33 @@ MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
   return a.peak >= b.peak ? a : b;
 }
 
+MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& registry,
+                        const PlanOptions& options) {
+  const std::unique_ptr<DeviceBackend> backend = MakeCpuBackend();
+  CachingAllocator allocator(*backend);
+  CachingAllocator batch_allocator(*backend);
+  const KernelRegistry dry = registry.WithoutExecution();
+  Context context(*backend, allocator, dry, options.policy, options.threads);
+  const Tensor data = context.Empty({options.data_bytes}, DType::kU8, MemoryCategory::kData);
+  const Network built(context, network);
+  for (ParameterSlab* slab : built.Slabs()) slab->momentum(context);
+  const Size3& image = network.input;
+  const Tensor images = Tensor::Empty(batch_allocator, {options.batch, image.h, image.w, image.c},
+                                      DType::kF32, MemoryCategory::kData);
+  const Tensor labels =
+      Tensor::Empty(batch_allocator, {options.batch}, DType::kI32, MemoryCategory::kData);
+  const Rng dropout(0, RngPurpose::kDropout);
+  const auto step = [&] {
+    Tape tape(context, GradientsOf::kActivationsAndParameters);
+    const Variable logits = built.Forward(tape, images, {.dropout_rng = &dropout});
+    const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, 0);
+    tape.Backward(loss.loss);
+    for (ParameterSlab* slab : built.Slabs()) slab->DropGradients();
+  };
+  step();
+  allocator.ResetPeak();
+  step();
+  return ToMemoryPlan(allocator.stats());
+}
+
 }  // namespace nasengine

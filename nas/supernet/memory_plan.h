@@ -51,4 +51,8 @@ MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
 MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
                       const PlanOptions& options);
 
+// A training step of a concrete network, with its momentum; options.step does not matter.
+MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& registry,
+                        const PlanOptions& options);
+
 }  // namespace nasengine

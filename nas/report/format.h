@@ -1,0 +1,19 @@
+// Numbers as people read them.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace nasengine {
+
+// 16034168 -> "16,034,168".
+std::string FormatCount(std::int64_t value);
+// "812 B", "1.5 KiB", "120.3 MiB", "2.21 GiB".
+std::string FormatBytes(std::int64_t bytes);
+// "0.42 s", "38.1 s", "6m 05s", "2h 03m".
+std::string FormatSeconds(double seconds);
+// Four significant digits with the unit: "0.1234 ms", "12.34 ms".
+std::string FormatMs(double ms);
+
+}  // namespace nasengine

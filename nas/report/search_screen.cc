@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "nas/report/search_screen.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "nas/report/format.h"
+#include "nas/space/counts.h"
+
+namespace nasengine {
+namespace {
+
+constexpr int kBarColumns = 30;
+
+std::string Operation(const LayerDesc& layer) {
+  const std::string stride = layer.stride > 1 ? fmt::format(", stride {}", layer.stride) : "";
+  switch (layer.op) {
+    case LayerOp::kConv:
+      return fmt::format("{0}x{0} conv{1}", layer.kernel, stride);
+    case LayerOp::kMbconv:
+      return fmt::format("{0}x{0} MBConv{1}{2}{3}", layer.kernel, layer.expand, stride,
+                         HasResidual(layer) ? " + x" : "");
+    case LayerOp::kZero:
+      return "skipped";
+    case LayerOp::kClassifier:
+      break;
+  }
+  return "pool, linear";
+}
+
+std::string Line(std::string_view what, const std::string& text) {
+  return fmt::format("  {:<13}{}\n", what, text);
+}
+
+std::string Percent(double value) { return fmt::format("{:.2f} %", value); }
+
+std::string AccuracyLine(const SearchSummary& summary) {
+  return Line("accuracy",
+              fmt::format("test {} (looked at once), held-out {}; before training, with shared "
+                          "weights, {}",
+                          Percent(summary.test_top1), Percent(summary.validation_top1),
+                          Percent(summary.supernet_top1)));
+}
+
+std::string LatencyLines(const LatencySummary& latency) {
+  if (latency.table.empty() && latency.predicted <= 0) return "";
+  std::string measured = "not measured (the table is another device's)";
+  if (latency.measured > 0) {
+    measured =
+        fmt::format("measured {} +- {:.2g}", FormatMs(latency.measured), latency.measured_mad);
+  }
+  std::string text =
+      Line("latency", fmt::format("expected {}, predicted {}, {}", FormatMs(latency.expected),
+                                  FormatMs(latency.predicted), measured));
+  text += Line("", fmt::format("at the start expected {}; reference {}; table: {}",
+                               FormatMs(latency.initial_expected), FormatMs(latency.reference),
+                               latency.table));
+  return text;
+}
+
+std::string EntropyLine(const SearchSummary& summary) {
+  std::string share;
+  if (summary.initial_entropy > 0) {
+    share = fmt::format(" ({:.0f} % of the start)",
+                        100.0 * summary.final_entropy / summary.initial_entropy);
+  }
+  return Line("entropy", fmt::format("{:.3f} -> {:.3f} nats a block{}", summary.initial_entropy,
+                                     summary.final_entropy, share));
+}
+
+std::string MemoryLine(const SearchSummary& summary) {
+  std::string text = fmt::format("peak {} with one path", FormatBytes(summary.peak_bytes.total));
+  if (summary.all_paths_peak_bytes > 0 && summary.peak_bytes.total > 0) {
+    text += fmt::format("; all paths would take {} (planned), {:.1f} times that",
+                        FormatBytes(summary.all_paths_peak_bytes),
+                        static_cast<double>(summary.all_paths_peak_bytes) /
+                            static_cast<double>(summary.peak_bytes.total));
+  }
+  return Line("memory", text);
+}
+
+std::string TimeLines(const PhaseSeconds& seconds) {
+  std::string text =
+      Line("time", fmt::format("profile {}, warm-up {}, search {}, training {}, total {}",
+                               FormatSeconds(seconds.profile), FormatSeconds(seconds.warmup),
+                               FormatSeconds(seconds.search), FormatSeconds(seconds.train),
+                               FormatSeconds(seconds.total)));
+  if (seconds.train > 0) {
+    const double cost = seconds.profile + seconds.warmup + seconds.search;
+    text +=
+        Line("search cost",
+             fmt::format("(profile + warm-up + search) / training = {:.1f} s / {:.1f} s = {:.2f}",
+                         cost, seconds.train, cost / seconds.train));
+  }
+  return text;
+}
+
+std::string MsCell(double ms) { return ms > 0 ? fmt::format("{:#.4g}", ms) : "-"; }
+
+std::string BaselineTable(const SearchSummary& summary) {
+  if (summary.baselines.empty()) return "";
+  std::string text = "\nBaselines, trained the same way\n\n";
+  text += fmt::format("  {:<28} {:>11} {:>12} {:>12} {:>10} {:>9}\n", "network", "MACs",
+                      "predicted ms", "measured ms", "held-out %", "test %");
+  for (const BaselineSummary& row : summary.baselines) {
+    text += fmt::format("  {:<28} {:>11} {:>12} {:>12} {:>10.2f} {:>9.2f}\n", row.kind,
+                        FormatCount(row.macs), MsCell(row.predicted_ms), MsCell(row.measured_ms),
+                        row.validation_top1, row.test_top1);
+  }
+  text +=
+      "\n  One seed for each network. Differences below the spread between seeds mean nothing; "
+      "run\n"
+      "  several seeds (--seed) to know it. The test set was looked at once for each row.\n";
+  return text;
+}
+
+std::string NextLines(const SearchSummary& summary, const std::string& folder) {
+  const std::string network = fmt::format("--network {}/architecture.json", folder);
+  const std::string data =
+      summary.data == "fashion-mnist" ? "" : fmt::format(" --data {}", summary.data);
+  return fmt::format(
+      "\nNext\n\n  nasengine train {0}{1} --epochs 30\n"
+      "  nasengine eval {0} --weights {2}/weights.safetensors{1}\n  nasengine info {0}\n",
+      network, data, folder);
+}
+
+}  // namespace
+
+std::string NetworkPicture(const NetworkDesc& network) {
+  std::size_t name_columns = 5;
+  std::size_t operation_columns = 12;
+  for (const LayerDesc& layer : network.layers) {
+    name_columns = std::max(name_columns, layer.name.size());
+    operation_columns = std::max(operation_columns, Operation(layer).size());
+  }
+  const auto total = static_cast<double>(std::max<std::int64_t>(1, CountNetwork(network).macs));
+  std::string text = fmt::format("  {:<{}}  {:<{}}  {:<12}  share of MACs\n", "layer", name_columns,
+                                 "operation", operation_columns, "output");
+  for (const LayerDesc& layer : network.layers) {
+    const double share = static_cast<double>(CountLayer(layer).macs) / total;
+    std::string line = fmt::format("  {:<{}}  {:<{}}  {:<12}", layer.name, name_columns,
+                                   Operation(layer), operation_columns, ToString(layer.out));
+    if (layer.op == LayerOp::kZero) {
+      line = line.substr(0, line.find_last_not_of(' ') + 1);
+    } else {
+      const auto bar = static_cast<std::size_t>(std::lround(share * kBarColumns));
+      line +=
+          fmt::format("  {:>5.1f} %{}{}", 100.0 * share, bar > 0 ? " " : "", std::string(bar, '#'));
+    }
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string SearchScreen(const SearchSummary& summary, const std::string& run_folder) {
+  std::string text =
+      fmt::format("\nNetwork {} by {} on {} for {} ({}, {} threads), seed {}\n\n",
+                  summary.stopped ? "as far as it was searched" : "found", summary.algorithm,
+                  summary.data, summary.device, summary.device_name, summary.threads, summary.seed);
+  if (summary.stopped) text += "  Stopped before the end: every figure is of what was done.\n\n";
+  text += NetworkPicture(summary.network) + "\n";
+  text += Line("size", fmt::format("{} parameters, {} MACs", FormatCount(summary.parameters),
+                                   FormatCount(summary.macs)));
+  text += AccuracyLine(summary);
+  text += LatencyLines(summary.latency_ms);
+  text += EntropyLine(summary);
+  text += MemoryLine(summary);
+  text += TimeLines(summary.seconds);
+  text += BaselineTable(summary);
+  text += NextLines(summary, run_folder);
+  return text;
+}
+
+}  // namespace nasengine
