@@ -45,6 +45,7 @@ class Rng {
                   std::uint64_t element) const;
 
   std::uint32_t seed() const { return seed_; }
+  RngPurpose purpose() const { return purpose_; }
 
  private:
   std::uint32_t seed_;

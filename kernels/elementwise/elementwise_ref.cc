@@ -1,0 +1,96 @@
+// The elementwise operators written plainly, f64 inside: the truth that other implementations are
+// held against. SPDX-License-Identifier: MIT
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/core/float_kernel.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/elementwise_check.h"
+
+namespace nasengine {
+namespace {
+
+void AddReference(Context&, const Add::Args& args) {
+  CheckArgs(args);
+  VisitFloat(args.a.dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < args.a.elements(); ++i) {
+      args.y.As<T>()[i] = static_cast<T>(double{args.a.As<T>()[i]} + double{args.b.As<T>()[i]});
+    }
+  });
+}
+
+void AxpyReference(Context&, const Axpy::Args& args) {
+  CheckArgs(args);
+  VisitFloat(args.x.dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < args.x.elements(); ++i) {
+      T& y = args.y.As<T>()[i];
+      y = static_cast<T>(double{y} + double{args.alpha} * args.x.As<T>()[i]);
+    }
+  });
+}
+
+void ScaleReference(Context&, const Scale::Args& args) {
+  CheckArgs(args);
+  VisitFloat(args.x.dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < args.x.elements(); ++i) {
+      const double product = double{args.alpha} * args.x.As<T>()[i];
+      args.y.As<T>()[i] = args.alpha == 0 ? T{0} : static_cast<T>(product);
+    }
+  });
+}
+
+void InnerProductReference(Context&, const InnerProduct::Args& args) {
+  CheckArgs(args);
+  VisitFloat(args.a.dtype, [&]<class T>(T) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < args.a.elements(); ++i) {
+      sum += double{args.a.As<T>()[i]} * double{args.b.As<T>()[i]};
+    }
+    *args.result.As<T>() = static_cast<T>(sum);
+  });
+}
+
+BFloat16 Narrow(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  // A NaN stays one (made quiet), whatever of its payload is cut off.
+  if (std::isnan(value)) return {static_cast<std::uint16_t>((bits >> 16) | 0x40)};
+  const std::uint32_t half = bits & 0x10000 ? 0x8000 : 0x7fff;  // ties go to the even neighbour
+  return {static_cast<std::uint16_t>((bits + half) >> 16)};
+}
+
+void CastReference(Context&, const Cast::Args& args) {
+  CheckArgs(args);
+  for (std::int64_t i = 0; i < args.x.elements(); ++i) {
+    if (args.y.dtype == DType::kBf16) {
+      args.y.As<BFloat16>()[i] = Narrow(args.x.As<float>()[i]);
+    } else {
+      args.y.As<float>()[i] =
+          std::bit_cast<float>(std::uint32_t{args.x.As<BFloat16>()[i].bits} << 16);
+    }
+  }
+}
+
+void DropoutReference(Context&, const Dropout::Args& args) {
+  CheckArgs(args);
+  const double kept_scale = KeptScale(args.rate);
+  VisitFloat(args.x.dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < args.x.elements(); ++i) {
+      const bool kept = args.rng.Uniform(args.step, static_cast<std::uint64_t>(i)) >= args.rate;
+      args.y.As<T>()[i] = kept ? static_cast<T>(args.x.As<T>()[i] * kept_scale) : T{0};
+    }
+  });
+}
+
+}  // namespace
+
+void RegisterElementwiseReference(KernelRegistry& registry) {
+  RegisterReference<Add>(registry, AddReference);
+  RegisterReference<Axpy>(registry, AxpyReference);
+  RegisterReference<Scale>(registry, ScaleReference);
+  RegisterReference<InnerProduct>(registry, InnerProductReference);
+  RegisterReference<Cast>(registry, CastReference);
+  RegisterReference<Dropout>(registry, DropoutReference);
+}
+
+}  // namespace nasengine

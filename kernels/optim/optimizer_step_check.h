@@ -1,0 +1,21 @@
+// Checks of the optimiser steps' arguments and the factors that an Adam step works with.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "kernels/optim/optimizer_step.h"
+
+namespace nasengine {
+
+// Throw kInvalidArgument unless all views have one shape and one type, f32 or f64; Adam: also
+// unless 0 <= beta < 1, step >= 1, and m is there or beta1 is 0.
+void CheckArgs(const SgdStep::Args& args);
+void CheckArgs(const AdamStep::Args& args);
+
+// 1 / (1 - beta^step), both moments' correction for their start at zero.
+struct AdamCorrection {
+  double first = 1;
+  double second = 1;
+};
+AdamCorrection CorrectionAt(const AdamStep::Args& args);
+
+}  // namespace nasengine

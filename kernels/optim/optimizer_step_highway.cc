@@ -1,0 +1,127 @@
+// The optimiser steps in vectors, one pass over the slab, compiled for every instruction set and
+// chosen at run time. SPDX-License-Identifier: MIT
+#include <cstdint>
+
+#include "kernels/core/float_kernel.h"
+#include "kernels/core/highway_targets.h"
+#include "kernels/core/parallel.h"
+#include "kernels/optim/optimizer_step.h"
+#include "kernels/optim/optimizer_step_check.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/optim/optimizer_step_highway.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/core/for_each_vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nasengine::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <bool kNesterov>
+HWY_INLINE void SgdLoop(const SgdStep::Args& args, Chunk chunk) {
+  const float* dw = args.dw.As<float>();
+  float* w = args.w.As<float>();
+  float* v = args.v.As<float>();
+  const float lr = args.lr;
+  const float momentum = args.momentum;
+  const float weight_decay = args.weight_decay;
+  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
+    const auto weight = hn::LoadU(d, w + i);
+    const auto g = hn::MulAdd(hn::Set(d, weight_decay), weight, hn::LoadU(d, dw + i));
+    const auto velocity = hn::MulAdd(hn::Set(d, momentum), hn::LoadU(d, v + i), g);
+    auto direction = velocity;
+    if constexpr (kNesterov) direction = hn::MulAdd(hn::Set(d, momentum), velocity, g);
+    hn::StoreU(velocity, d, v + i);
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, lr), direction, weight), d, w + i);
+  });
+}
+
+void SgdRange(const SgdStep::Args& args, Chunk chunk) {
+  if (args.nesterov) {
+    SgdLoop<true>(args, chunk);
+  } else {
+    SgdLoop<false>(args, chunk);
+  }
+}
+
+template <bool kHasMean>
+HWY_INLINE void AdamLoop(const AdamStep::Args& args, const AdamCorrection& correction,
+                         Chunk chunk) {
+  const float* dw = args.dw.As<float>();
+  float* w = args.w.As<float>();
+  float* m = kHasMean ? args.m.As<float>() : nullptr;
+  float* v = args.v.As<float>();
+  // Differences from 1 are taken in f64: 1 - 0.999f would lose three digits in f32.
+  const auto new_first = static_cast<float>(1 - static_cast<double>(args.beta1));
+  const auto new_second = static_cast<float>(1 - static_cast<double>(args.beta2));
+  const auto rate = static_cast<float>(static_cast<double>(args.lr) * correction.first);
+  const auto second_correction = static_cast<float>(correction.second);
+  const float beta1 = args.beta1;
+  const float beta2 = args.beta2;
+  const float epsilon = args.epsilon;
+  const float weight_decay = args.weight_decay;
+  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
+    const auto weight = hn::LoadU(d, w + i);
+    const auto g = hn::MulAdd(hn::Set(d, weight_decay), weight, hn::LoadU(d, dw + i));
+    auto first = hn::Mul(hn::Set(d, new_first), g);
+    if constexpr (kHasMean) {
+      first = hn::MulAdd(hn::Set(d, beta1), hn::LoadU(d, m + i), first);
+      hn::StoreU(first, d, m + i);
+    }
+    const auto square = hn::Mul(hn::Mul(hn::Set(d, new_second), g), g);
+    const auto second = hn::MulAdd(hn::Set(d, beta2), hn::LoadU(d, v + i), square);
+    const auto deviation =
+        hn::Add(hn::Sqrt(hn::Mul(second, hn::Set(d, second_correction))), hn::Set(d, epsilon));
+    const auto update = hn::Div(hn::Mul(hn::Set(d, rate), first), deviation);
+    hn::StoreU(second, d, v + i);
+    hn::StoreU(hn::Sub(weight, update), d, w + i);
+  });
+}
+
+void AdamRange(const AdamStep::Args& args, const AdamCorrection& correction, Chunk chunk) {
+  if (args.m.empty()) {
+    AdamLoop<false>(args, correction, chunk);
+  } else {
+    AdamLoop<true>(args, correction, chunk);
+  }
+}
+
+}  // namespace
+}  // namespace nasengine::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nasengine {
+namespace {
+
+HWY_EXPORT(SgdRange);
+HWY_EXPORT(AdamRange);
+
+void SgdHighway(Context& context, const SgdStep::Args& args) {
+  CheckArgs(args);
+  ForEachChunk(context, args.dw.elements(), 1, [&](const Chunk& chunk) {
+    HWY_DYNAMIC_DISPATCH(SgdRange)(args, chunk);
+  });
+}
+
+void AdamHighway(Context& context, const AdamStep::Args& args) {
+  CheckArgs(args);
+  const AdamCorrection correction = CorrectionAt(args);
+  ForEachChunk(context, args.dw.elements(), 1, [&](const Chunk& chunk) {
+    HWY_DYNAMIC_DISPATCH(AdamRange)(args, correction, chunk);
+  });
+}
+
+}  // namespace
+
+void RegisterOptimizerStepHighway(KernelRegistry& registry) {
+  RegisterF32<SgdStep>(registry, "highway", SgdHighway);
+  RegisterF32<AdamStep>(registry, "highway", AdamHighway);
+}
+
+}  // namespace nasengine
+#endif  // HWY_ONCE

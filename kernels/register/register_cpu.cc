@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/activation/activation_op.h"
+#include "kernels/conv/conv2d.h"
+#include "kernels/conv/depthwise_conv.h"
+#include "kernels/conv/pointwise_conv.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/linear.h"
+#include "kernels/loss/softmax_cross_entropy.h"
+#include "kernels/norm/batch_norm.h"
+#include "kernels/optim/optimizer_step.h"
+#include "kernels/pool/pool.h"
+#include "kernels/register/register_kernels.h"
+
+namespace nasengine {
+
+KernelRegistry MakeCpuRegistry() {
+  KernelRegistry registry;
+
+  RegisterActivationReference(registry);
+  RegisterBatchNormReference(registry);
+  RegisterConv2dReference(registry);
+  RegisterDepthwiseConvReference(registry);
+  RegisterElementwiseReference(registry);
+  RegisterLinearReference(registry);
+  RegisterOptimizerStepReference(registry);
+  RegisterPointwiseConvReference(registry);
+  RegisterPoolReference(registry);
+  RegisterSoftmaxCrossEntropyReference(registry);
+
+  RegisterActivationHighway(registry);
+  RegisterBatchNormHighway(registry);
+  RegisterDepthwiseConvHighway(registry);
+  RegisterElementwiseHighway(registry);
+  RegisterOptimizerStepHighway(registry);
+  RegisterPoolHighway(registry);
+  RegisterSoftmaxCrossEntropyCpu(registry);
+
+  RegisterBatchNormOnednn(registry);
+  RegisterConv2dOnednn(registry);
+  RegisterDepthwiseConvOnednn(registry);
+  RegisterLinearOnednn(registry);
+  RegisterPointwiseConvOnednn(registry);
+
+  return registry;
+}
+
+}  // namespace nasengine

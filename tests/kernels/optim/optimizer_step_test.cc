@@ -1,0 +1,154 @@
+// Optimiser steps: numbers worked out by hand, properties of Adam's first step, every
+// implementation against the reference. SPDX-License-Identifier: MIT
+#include "kernels/optim/optimizer_step.h"
+
+#include "tests/support/kernel_fixture.h"
+
+namespace nasengine {
+namespace {
+
+KernelRegistry Kernels() {
+  KernelRegistry registry;
+  RegisterOptimizerStepReference(registry);
+  RegisterOptimizerStepHighway(registry);
+  return registry;
+}
+
+const Shape kShapes[] = {{1}, {1, 3, 5, 7}, {0}, {70001}};
+
+class OptimizerStepTest : public KernelFixture {
+ protected:
+  OptimizerStepTest() : KernelFixture(Kernels()) {}
+};
+
+TEST_F(OptimizerStepTest, SgdMatchesNumbersWorkedOutByHand) {
+  for (const auto& entry : context().registry().Entries<SgdStep>()) {
+    const Tensor w = Filled({19}, 2);
+    const Tensor v = Filled({19}, 0.5);
+    SgdStep::Args args{.dw = Filled({19}, 0.25),
+                       .lr = 0.125f,
+                       .momentum = 0.5f,
+                       .weight_decay = 0.125f,
+                       .nesterov = true,
+                       .w = w,
+                       .v = v};
+    // g = 0.25 + 0.125 * 2 = 0.5, v = 0.5 * 0.5 + 0.5 = 0.75,
+    // w = 2 - 0.125 * (0.5 + 0.5 * 0.75) = 1.890625
+    entry.run(context(), args);
+    for (int i = 0; i < 19; ++i) {
+      EXPECT_EQ(Get(v, i), 0.75) << entry.name;
+      EXPECT_EQ(Get(w, i), 1.890625) << entry.name;
+    }
+    // Without Nesterov, from there: g = 0.25 + 0.125 * 1.890625 = 0.486328125,
+    // v = 0.375 + g = 0.861328125, w = 1.890625 - 0.125 * v = 1.782958984375
+    args.nesterov = false;
+    entry.run(context(), args);
+    for (int i = 0; i < 19; ++i) {
+      EXPECT_EQ(Get(v, i), 0.861328125) << entry.name;
+      EXPECT_EQ(Get(w, i), 1.782958984375) << entry.name;
+    }
+  }
+}
+
+TEST_F(OptimizerStepTest, SgdImplementationsAgree) {
+  for (const Shape& shape : kShapes) {
+    for (bool nesterov : {false, true}) {
+      ExpectImplementationsAgree<SgdStep>({.dw = RandomTensor(shape, 1),
+                                           .lr = 0.1f,
+                                           .momentum = 0.9f,
+                                           .weight_decay = 4e-5f,
+                                           .nesterov = nesterov,
+                                           .w = RandomTensor(shape, 2),
+                                           .v = RandomTensor(shape, 3)});
+    }
+  }
+}
+
+TEST_F(OptimizerStepTest, AdamFirstStepIsTheLearningRateAgainstTheGradientsSign) {
+  for (const auto& entry : context().registry().Entries<AdamStep>()) {
+    for (bool with_mean : {false, true}) {
+      const Tensor dw = RandomTensor({37}, 1);
+      const Tensor w = Filled({37}, 1);
+      const Tensor m = with_mean ? Filled({37}, 0) : Tensor();
+      entry.run(context(), {.dw = dw,
+                            .lr = 0.006f,
+                            .beta1 = with_mean ? 0.9f : 0.0f,
+                            .w = w,
+                            .m = m,
+                            .v = Filled({37}, 0)});
+      for (int i = 0; i < 37; ++i) {
+        // epsilon shortens the step by epsilon / |g|; storing w rounds it by 2^-24.
+        const double sign = Get(dw, i) > 0 ? 1 : -1;
+        const double tolerance = 0x1p-23 + 0.006 * 1e-8 / std::abs(Get(dw, i));
+        EXPECT_NEAR(Get(w, i), 1 - double{0.006f} * sign, tolerance) << entry.name;
+      }
+    }
+  }
+}
+
+TEST_F(OptimizerStepTest, AdamMatchesTheAlgorithmOverThreeSteps) {
+  double w_true = 0.7;
+  double m_true = 0;
+  double v_true = 0;
+  const Tensor w = Filled({1}, w_true, DType::kF64);
+  const Tensor m = Filled({1}, 0, DType::kF64);
+  const Tensor v = Filled({1}, 0, DType::kF64);
+  const double beta1 = 0.9f;
+  const double beta2 = 0.999f;
+  const double lr = 0.01f;
+  for (int step = 1; step <= 3; ++step) {
+    const double g = 0.3 * step - 0.5;
+    RunReference<AdamStep>({.dw = Filled({1}, g, DType::kF64),
+                            .lr = 0.01f,
+                            .beta1 = 0.9f,
+                            .step = step,
+                            .w = w,
+                            .m = m,
+                            .v = v});
+    m_true = beta1 * m_true + (1 - beta1) * g;
+    v_true = beta2 * v_true + (1 - beta2) * g * g;
+    const double m_hat = m_true / (1 - std::pow(beta1, step));
+    const double v_hat = v_true / (1 - std::pow(beta2, step));
+    w_true -= lr * m_hat / (std::sqrt(v_hat) + double{1e-8f});
+    EXPECT_NEAR(Get(w, 0), w_true, 1e-14);
+    EXPECT_NEAR(Get(m, 0), m_true, 1e-14);
+    EXPECT_NEAR(Get(v, 0), v_true, 1e-14);
+  }
+}
+
+TEST_F(OptimizerStepTest, AdamImplementationsAgree) {
+  for (const Shape& shape : kShapes) {
+    for (std::int64_t step : {1, 2, 1000}) {
+      const Tensor v = RandomTensor(shape, 3);
+      for (std::int64_t i = 0; i < v.elements(); ++i) Set(v, i, Get(v, i) * Get(v, i));
+      AdamStep::Args args{.dw = RandomTensor(shape, 1),
+                          .lr = 0.006f,
+                          .beta1 = 0.0f,
+                          .weight_decay = 1e-3f,
+                          .step = step,
+                          .w = RandomTensor(shape, 2),
+                          .m = {},
+                          .v = v};
+      ExpectImplementationsAgree<AdamStep>(args);
+      const Tensor m = RandomTensor(shape, 4);
+      args.m = m;
+      args.beta1 = 0.9f;
+      ExpectImplementationsAgree<AdamStep>(args);
+    }
+  }
+}
+
+TEST_F(OptimizerStepTest, RefusesWrongArguments) {
+  const Tensor x = Filled({3}, 0);
+  const Tensor other = Filled({4}, 0);
+  EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = other, .v = x}), Error);
+  EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = x, .v = {}}), Error);
+  EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .beta1 = 0.9f, .w = x, .m = {}, .v = x}),
+               Error);
+  EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .step = 0, .w = x, .m = {}, .v = x}), Error);
+  EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .beta2 = 1.0f, .w = x, .m = {}, .v = x}),
+               Error);
+}
+
+}  // namespace
+}  // namespace nasengine
