@@ -27,7 +27,7 @@ double ReadElement(ConstView view, std::int64_t i) {
 }  // namespace
 
 double ComparisonTolerance(double error_scale, DType storage, double reference_value) {
-  constexpr double kF32Epsilon = std::numeric_limits<float>::epsilon() / 2;
+  constexpr double kF32Epsilon = std::numeric_limits<float>::epsilon();
   const double storage_epsilon = storage == DType::kBf16 ? 0x1p-9 : 0.0;
   return 8 * kF32Epsilon * error_scale + 2 * storage_epsilon * std::abs(reference_value);
 }

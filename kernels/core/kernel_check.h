@@ -14,7 +14,8 @@
 namespace nasengine {
 
 // Largest |a-b| that rounding explains for one element:
-//   8 * eps_f32 * scale + 2 * eps_storage * |reference|, eps_storage = 2^-9 (half a unit in the last place of bf16), else 0.
+//   8 * eps_f32 * scale + 2 * eps_storage * |reference|, eps_f32 = 2^-23,
+//   eps_storage = 2^-9 (half a unit in the last place of bf16), else 0.
 double ComparisonTolerance(double error_scale, DType storage, double reference_value);
 
 // Throws kInvalidArgument naming `what`, the first element out of tolerance (or not finite where
