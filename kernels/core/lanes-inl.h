@@ -1,0 +1,93 @@
+// Channels as vectors: full ones and one partial one at the end, behind one interface, so that a
+// kernel is written once for any channel count. Compiled once per instruction set.
+// SPDX-License-Identifier: MIT
+
+// Highway's include guard for code that is compiled once per target.
+#if defined(NASENGINE_KERNELS_CORE_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NASENGINE_KERNELS_CORE_LANES_INL_H_
+#undef NASENGINE_KERNELS_CORE_LANES_INL_H_
+#else
+#define NASENGINE_KERNELS_CORE_LANES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+#include "kernels/core/activation.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nasengine {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Vector registers that a kernel may plan with.
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr int kVectorRegisters = 32;
+#else
+inline constexpr int kVectorRegisters = 16;
+#endif
+
+// All lanes of a D.
+template <class D>
+struct FullLanes {
+  using V = hn::Vec<D>;
+  static HWY_INLINE V Load(const float* from) { return hn::LoadU(D(), from); }
+  static HWY_INLINE void Store(V value, float* to) { hn::StoreU(value, D(), to); }
+  static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
+  static HWY_INLINE V Zero() { return hn::Zero(D()); }
+};
+
+// The first `count` lanes of a D; touches no memory of the others, which load as zero.
+template <class D>
+struct FirstLanes {
+  using V = hn::Vec<D>;
+  explicit HWY_INLINE FirstLanes(std::int64_t count)
+      : mask(hn::FirstN(D(), static_cast<std::size_t>(count))) {}
+  HWY_INLINE V Load(const float* from) const { return hn::MaskedLoad(mask, D(), from); }
+  HWY_INLINE void Store(V value, float* to) const { hn::BlendedStore(value, mask, D(), to); }
+  static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
+  static HWY_INLINE V Zero() { return hn::Zero(D()); }
+
+  hn::Mask<D> mask;
+};
+
+// Distance in a buffer from one vector of `lanes` to the next.
+template <class D>
+HWY_INLINE std::int64_t LanesOf(const FullLanes<D>&) {
+  return static_cast<std::int64_t>(hn::Lanes(D()));
+}
+template <class D>
+HWY_INLINE std::int64_t LanesOf(const FirstLanes<D>&) {
+  return static_cast<std::int64_t>(hn::Lanes(D()));
+}
+
+// Calls visit(lanes, c) for channels [begin, end) in vectors starting at c.
+template <class Visit>
+HWY_INLINE void VisitChannels(std::int64_t begin, std::int64_t end, const Visit& visit) {
+  using D = hn::ScalableTag<float>;
+  const std::int64_t width = static_cast<std::int64_t>(hn::Lanes(D()));
+  std::int64_t c = begin;
+  for (; c + width <= end; c += width) visit(FullLanes<D>(), c);
+#if HWY_MEM_OPS_MIGHT_FAULT
+  for (; c < end; ++c) visit(FullLanes<hn::CappedTag<float, 1>>(), c);
+#else
+  if (c < end) visit(FirstLanes<D>(end - c), c);
+#endif
+}
+
+// The operand order keeps a NaN a NaN on x86.
+template <class L>
+HWY_INLINE typename L::V Activate(const L& lanes, typename L::V value, Activation activation) {
+  if (activation == Activation::kNone) return value;
+  value = hn::Max(lanes.Zero(), value);
+  return activation == Activation::kRelu6 ? hn::Min(lanes.Set(6.0f), value) : value;
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nasengine
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
