@@ -1,0 +1,222 @@
+// Our batch normalisation as registered kernels: rows are shared among threads, each with its own
+// sums, which are combined in thread order, so a given number of threads always gives the same
+// bits. SPDX-License-Identifier: MIT
+#include "kernels/norm/batch_norm_highway.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/core/float_kernel.h"
+#include "kernels/norm/batch_norm_check.h"
+
+namespace nasengine {
+namespace {
+
+using batch_norm::Affine;
+using batch_norm::Rows;
+
+// Elements below which waking the team costs more than it saves.
+constexpr std::int64_t kSerialElements = 1 << 15;
+
+// Calls body(thread, threads) on every thread of the team, or once when the work is small.
+template <class Body>
+void RunTeam(const Context& context, std::int64_t elements, const Body& body) {
+  if (elements < kSerialElements || context.threads() == 1) return body(0, 1);
+#pragma omp parallel num_threads(context.threads())
+  body(omp_get_thread_num(), omp_get_num_threads());
+}
+
+// Part `index` of `parts` nearly equal ones of [0, size).
+struct Range {
+  Range(std::int64_t size, std::int64_t index, std::int64_t parts)
+      : begin(size * index / parts), end(size * (index + 1) / parts) {}
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// The workspace: for each thread its totals, block and pivot; for all of them three channel rows of
+// parameters. Every row is padded to cache lines, so threads never write to the same one.
+class Scratch {
+ public:
+  Scratch(void* data, std::int64_t c, std::int64_t threads)
+      : row_((c + 15) / 16 * 16),
+        c_(c),
+        totals_(static_cast<double*>(data)),
+        floats_(reinterpret_cast<float*>(totals_ + threads * 2 * row_)),
+        shared_(floats_ + threads * 3 * row_) {}
+  static std::size_t Bytes(std::int64_t c, std::int64_t threads) {
+    const std::int64_t row = (c + 15) / 16 * 16;
+    const auto floats = static_cast<std::size_t>((threads * 3 + 3) * row);
+    return static_cast<std::size_t>(threads * 2 * row) * sizeof(double) + floats * sizeof(float);
+  }
+
+  double* totals(std::int64_t thread) const { return totals_ + thread * 2 * row_; }
+  float* block(std::int64_t thread) const { return floats_ + thread * 3 * row_; }
+  float* pivot(std::int64_t thread) const { return block(thread) + 2 * row_; }
+  float* shared(int index) const { return shared_ + index * row_; }
+  std::int64_t c() const { return c_; }
+
+ private:
+  std::int64_t row_;
+  std::int64_t c_;
+  double* totals_;
+  float* floats_;
+  float* shared_;
+};
+
+Scratch MakeScratch(Context& context, std::int64_t c) {
+  return {context.Workspace(Scratch::Bytes(c, context.threads())), c, context.threads()};
+}
+
+struct Moments {
+  double count = 0;
+  double mean = 0;
+  double squares = 0;  // of the distances from the mean
+};
+
+// Joins every thread's sums of one channel [Chan, Golub and LeVeque 1979].
+Moments JoinMoments(const Scratch& scratch, std::int64_t rows, std::int64_t threads,
+                    std::int64_t channel) {
+  Moments all;
+  for (std::int64_t thread = 0; thread < threads; ++thread) {
+    const Range range(rows, thread, threads);
+    if (range.begin == range.end) continue;
+    const double count = static_cast<double>(range.end - range.begin);
+    const double sum = scratch.totals(thread)[channel];
+    const double mean = double{scratch.pivot(thread)[channel]} + sum / count;
+    const double squares = scratch.totals(thread)[scratch.c() + channel] - sum * sum / count;
+    const double distance = mean - all.mean;
+    const double total = all.count + count;
+    all.mean += distance * count / total;
+    all.squares += std::max(0.0, squares) + distance * distance * all.count * count / total;
+    all.count = total;
+  }
+  return all;
+}
+
+// Writes the channel's statistics and the factor of (x - mean).
+void FinishChannel(const BatchNormForward::Args& args, const Moments& moments, std::int64_t channel,
+                   float* scale) {
+  const double count = std::max(1.0, moments.count);
+  const double inv_std = 1 / std::sqrt(moments.squares / count + double{args.epsilon});
+  args.mean.As<float>()[channel] = static_cast<float>(moments.mean);
+  args.inv_std.As<float>()[channel] = static_cast<float>(inv_std);
+  scale[channel] = args.gamma.As<float>()[channel] * static_cast<float>(inv_std);
+  const auto blend = [&](View running, double batch) {
+    if (running.empty() || moments.count == 0) return;
+    float& value = running.As<float>()[channel];
+    value = static_cast<float>((1 - double{args.momentum}) * double{value} +
+                               double{args.momentum} * batch);
+  };
+  blend(args.running_mean, moments.mean);
+  blend(args.running_var, moments.squares / std::max(1.0, moments.count - 1));
+}
+
+void Forward(Context& context, const BatchNormForward::Args& args) {
+  CheckArguments(args);
+  const std::int64_t c = args.x.shape.back();
+  const std::int64_t rows = args.x.shape.rows();
+  const Scratch scratch = MakeScratch(context, c);
+  const float* x = args.x.As<float>();
+  float* scale = scratch.shared(0);
+  RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
+    const Range range(rows, thread, threads);
+    const Rows mine{range.begin, range.end, c};
+    batch_norm::CentredSums(x, mine, scratch.pivot(thread), scratch.block(thread),
+                            scratch.totals(thread));
+#pragma omp barrier
+    const Range channels(c, thread, threads);
+    for (std::int64_t channel = channels.begin; channel < channels.end; ++channel) {
+      FinishChannel(args, JoinMoments(scratch, rows, threads, channel), channel, scale);
+    }
+#pragma omp barrier
+    const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
+    batch_norm::Normalise(x, mine, affine, args.y.As<float>());
+  });
+}
+
+void Inference(Context& context, const BatchNormInference::Args& args) {
+  CheckArguments(args);
+  const std::int64_t c = args.x.shape.back();
+  const std::int64_t rows = args.x.shape.rows();
+  const Scratch scratch = MakeScratch(context, c);
+  float* scale = scratch.shared(0);
+  for (std::int64_t channel = 0; channel < c; ++channel) {
+    const double variance = double{args.var.As<float>()[channel]} + double{args.epsilon};
+    scale[channel] = args.gamma.As<float>()[channel] * static_cast<float>(1 / std::sqrt(variance));
+  }
+  const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
+  RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
+    const Range range(rows, thread, threads);
+    batch_norm::Normalise(args.x.As<float>(), {range.begin, range.end, c}, affine,
+                          args.y.As<float>());
+  });
+}
+
+void StoreGradient(View to, std::int64_t channel, double value, bool accumulate) {
+  if (to.empty()) return;
+  float& stored = to.As<float>()[channel];
+  stored = static_cast<float>((accumulate ? double{stored} : 0.0) + value);
+}
+
+// From every thread's sums the parameter gradients and the coefficients of dx.
+void FinishGradients(const BatchNormBackward::Args& args, const Scratch& scratch, std::int64_t rows,
+                     std::int64_t threads, std::int64_t channel) {
+  double sum = 0, projection = 0;
+  for (std::int64_t thread = 0; thread < threads; ++thread) {
+    sum += scratch.totals(thread)[channel];
+    projection += scratch.totals(thread)[scratch.c() + channel];
+  }
+  const double count = static_cast<double>(std::max<std::int64_t>(1, rows));
+  const double inv_std = double{args.inv_std.As<float>()[channel]};
+  const double factor = double{args.gamma.As<float>()[channel]} * inv_std;
+  scratch.shared(1)[channel] = static_cast<float>(-factor * projection * inv_std * inv_std / count);
+  scratch.shared(2)[channel] = static_cast<float>(-factor * sum / count);
+  StoreGradient(args.dgamma, channel, projection * inv_std, args.accumulate);
+  StoreGradient(args.dbeta, channel, sum, args.accumulate);
+}
+
+void Backward(Context& context, const BatchNormBackward::Args& args) {
+  CheckArguments(args);
+  const std::int64_t c = args.x.shape.back();
+  const std::int64_t rows = args.x.shape.rows();
+  const Scratch scratch = MakeScratch(context, c);
+  const float* x = args.x.As<float>();
+  const float* dy = args.dy.As<float>();
+  float* scale = scratch.shared(0);
+  for (std::int64_t channel = 0; channel < c; ++channel) {
+    scale[channel] = args.gamma.As<float>()[channel] * args.inv_std.As<float>()[channel];
+  }
+  const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
+  RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
+    const Range range(rows, thread, threads);
+    const Rows mine{range.begin, range.end, c};
+    batch_norm::GradientSums(x, dy, mine, affine, scratch.block(thread), scratch.totals(thread));
+#pragma omp barrier
+    const Range channels(c, thread, threads);
+    for (std::int64_t channel = channels.begin; channel < channels.end; ++channel) {
+      FinishGradients(args, scratch, rows, threads, channel);
+    }
+#pragma omp barrier
+    batch_norm::InputGradient(x, dy, mine, affine, scratch.shared(1), scratch.shared(2),
+                              args.dx.As<float>());
+  });
+}
+
+template <class Op>
+std::size_t WorkspaceBytes(Context& context, const typename Op::Args& args) {
+  return Scratch::Bytes(args.x.shape.back(), context.threads());
+}
+
+}  // namespace
+
+void RegisterBatchNormHighway(KernelRegistry& registry) {
+  RegisterF32<BatchNormForward>(registry, "highway", Forward, WorkspaceBytes<BatchNormForward>);
+  RegisterF32<BatchNormInference>(registry, "highway", Inference,
+                                  WorkspaceBytes<BatchNormInference>);
+  RegisterF32<BatchNormBackward>(registry, "highway", Backward, WorkspaceBytes<BatchNormBackward>);
+}
+
+}  // namespace nasengine

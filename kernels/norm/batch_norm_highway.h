@@ -1,0 +1,42 @@
+// The vectorised passes of batch normalisation over a range of rows of a (rows, c) matrix: plain
+// pointers, no threads.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/activation.h"
+
+namespace nasengine::batch_norm {
+
+// Rows [begin, end) of c channels each.
+struct Rows {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t c = 0;
+};
+
+// Per channel; value = (x - mean) * scale + beta, then the activation.
+struct Affine {
+  const float* mean = nullptr;
+  const float* scale = nullptr;
+  const float* beta = nullptr;
+  Activation activation = Activation::kNone;
+};
+
+// pivot (c) = a guess at the mean from a few rows; totals (2, c) = sums of (x - pivot) and of its
+// square. f32 within blocks of rows, f64 across them; `block` (2, c) is scratch.
+void CentredSums(const float* x, Rows rows, float* pivot, float* block, double* totals);
+
+// y = activation((x - mean) * scale + beta). y may be x.
+void Normalise(const float* x, Rows rows, const Affine& affine, float* y);
+
+// totals (2, c) = sums of g and of g * (x - mean), g being dy where the activation passes it.
+void GradientSums(const float* x, const float* dy, Rows rows, const Affine& affine, float* block,
+                  double* totals);
+
+// dx = scale * g + slope * (x - mean) + offset, with g as above. dx may be dy.
+void InputGradient(const float* x, const float* dy, Rows rows, const Affine& affine,
+                   const float* slope, const float* offset, float* dx);
+
+}  // namespace nasengine::batch_norm
