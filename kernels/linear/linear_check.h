@@ -1,0 +1,14 @@
+// What every implementation of the linear layer asks of its arguments.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "kernels/linear/linear.h"
+
+namespace nasengine {
+
+// Throws kInvalidArgument where shapes or types (all f32, or all f64) do not fit together.
+void CheckArguments(const LinearForward::Args& args);
+void CheckArguments(const LinearBackwardData::Args& args);
+void CheckArguments(const LinearBackwardWeights::Args& args);
+
+}  // namespace nasengine
