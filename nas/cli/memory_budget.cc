@@ -2,22 +2,11 @@
 #include "nas/cli/memory_budget.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <string>
 
+#include "nas/report/format.h"
+
 namespace nasengine {
-std::string FormatBytes(std::int64_t bytes) {
-  constexpr double kMebibyte = 1024.0 * 1024.0;
-  const double mebibytes = static_cast<double>(bytes) / kMebibyte;
-  std::array<char, 32> text{};
-  if (mebibytes >= 1024) {
-    std::snprintf(text.data(), text.size(), "%.2f GiB", mebibytes / 1024);
-  } else {
-    std::snprintf(text.data(), text.size(), "%.1f MiB", mebibytes);
-  }
-  return text.data();
-}
 
 void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
                          const PlanOptions& options, std::int64_t planned_bytes,

@@ -14,7 +14,4 @@ void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registr
                          const PlanOptions& options, std::int64_t planned_bytes,
                          std::int64_t budget_bytes);
 
-// "1.25 GiB", "310 MiB".
-std::string FormatBytes(std::int64_t bytes);
-
 }  // namespace nasengine

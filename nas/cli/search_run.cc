@@ -96,7 +96,7 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
   space_ = LoadSpace(config.space);
   space_.recipe = ResolveRecipe(config, space_.recipe);
   Announce(StrCat("data: ", config.data));
-  data_ = OpenDataSource(config.data, session_.allocator(), {.synthetic_seed = config.seed});
+  data_ = OpenDataSource(config.data, session_.allocator());
   const ImageShape image = data_.train->image_shape();
   space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());
 }
@@ -213,6 +213,7 @@ void SearchRun::Estimate() {
     space_.recipe = FitToBudget(requested, config_.time_budget_seconds - total_.seconds(), fit);
   }
   estimate_.recipe = space_.recipe;
+  estimate_.reference_latency_ms = summary_.latency_ms.reference;
   estimate_.seconds = fit(space_.recipe);
   searcher_ = std::make_unique<GradientSearcher>(
       *supernet_, model_.get(), objective,
@@ -279,7 +280,7 @@ void SearchRun::TrainDerived() {
     summary_.latency_ms.measured = measured.median;
     summary_.latency_ms.measured_mad = measured.mad;
   }
-  if (hooks_.trained) hooks_.trained(*network);
+  if (hooks_.trained) hooks_.trained(session_.context(), *network);
 }
 
 void SearchRun::TrainBaselines() {

@@ -22,6 +22,7 @@ struct SearchEstimate {
   std::int64_t budget_bytes = 0;
   std::int64_t weight_steps = 0;
   std::int64_t architecture_steps = 0;
+  double reference_latency_ms = 0;
   Recipe recipe;  // after a time budget was fitted
 };
 
@@ -34,7 +35,7 @@ struct SearchHooks {
   // Before anything depends on it.
   std::function<void(const LatencyTable& table)> table_ready;
   std::function<void(const NetworkDesc& network)> derived;
-  std::function<void(const Network& network)> trained;
+  std::function<void(Context& context, const Network& network)> trained;
 };
 
 // Throws what any phase throws; nothing is written but through the hooks. With config.dry_run it

@@ -36,12 +36,12 @@ std::string Line(std::string_view what, const std::string& text) {
 
 std::string Percent(double value) { return fmt::format("{:.2f} %", value); }
 
-std::string AccuracyLine(const SearchSummary& summary) {
+std::string AccuracyLines(const SearchSummary& summary) {
   return Line("accuracy",
-              fmt::format("test {} (looked at once), held-out {}; before training, with shared "
-                          "weights, {}",
-                          Percent(summary.test_top1), Percent(summary.validation_top1),
-                          Percent(summary.supernet_top1)));
+              fmt::format("test {} (looked at once), held-out {}", Percent(summary.test_top1),
+                          Percent(summary.validation_top1))) +
+         Line("", fmt::format("with the search's shared weights, before training, held-out {}",
+                              Percent(summary.supernet_top1)));
 }
 
 std::string LatencyLines(const LatencySummary& latency) {
@@ -73,7 +73,7 @@ std::string EntropyLine(const SearchSummary& summary) {
 std::string MemoryLine(const SearchSummary& summary) {
   std::string text = fmt::format("peak {} with one path", FormatBytes(summary.peak_bytes.total));
   if (summary.all_paths_peak_bytes > 0 && summary.peak_bytes.total > 0) {
-    text += fmt::format("; all paths would take {} (planned), {:.1f} times that",
+    text += fmt::format("; all paths would take {} (planned), {:.1f} times",
                         FormatBytes(summary.all_paths_peak_bytes),
                         static_cast<double>(summary.all_paths_peak_bytes) /
                             static_cast<double>(summary.peak_bytes.total));
@@ -163,7 +163,7 @@ std::string SearchScreen(const SearchSummary& summary, const std::string& run_fo
   text += NetworkPicture(summary.network) + "\n";
   text += Line("size", fmt::format("{} parameters, {} MACs", FormatCount(summary.parameters),
                                    FormatCount(summary.macs)));
-  text += AccuracyLine(summary);
+  text += AccuracyLines(summary);
   text += LatencyLines(summary.latency_ms);
   text += EntropyLine(summary);
   text += MemoryLine(summary);

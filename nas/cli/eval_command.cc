@@ -1,0 +1,44 @@
+// `nasengine eval`: accuracy of a network and its weights on a test set.
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+
+#include "autograd/state_dict.h"
+#include "nas/cli/command.h"
+#include "nas/cli/network_run.h"
+#include "nas/space/architecture_file.h"
+#include "nas/supernet/prepare.h"
+
+namespace nasengine {
+namespace {
+
+constexpr char kDescription[] = "Accuracy and loss of a network with its weights on the test set.";
+constexpr char kExamples[] =
+    "  nasengine eval --network run/architecture.json --weights run/weights.safetensors\n"
+    "  nasengine eval --network run/architecture.json --weights run/weights.safetensors \\\n"
+    "      --data ~/idx-folder --json\n";
+
+}  // namespace
+
+int EvalCommand(Arguments arguments) {
+  NetworkRunConfig config;
+  Flags flags("eval", kDescription, kExamples);
+  AddNetworkFlags(flags, config, "Its weights (required)");
+  if (const auto code = flags.Parse(arguments)) return *code;
+  if (config.network.empty()) return WrongUsage("eval", "--network FILE is missing");
+  if (config.weights.empty()) return WrongUsage("eval", "--weights FILE is missing");
+
+  const NetworkDesc desc = LoadArchitecture(config.network);
+  Session session(SessionOf(config));
+  Network network(session.context(), desc);
+  LoadStateDict(session.context(), config.weights, network.state_dict());
+  const DataSource data = OpenDataFor(desc, config, session.allocator());
+  PrepareNetwork(session.context(), session.allocator(), network,
+                 {.training = 0, .evaluation = EvaluationSizes(data.test->size())});
+  const Evaluation evaluation = EvaluateOnTest(session, network, data);
+  std::fputs((config.json ? EvaluationToJson(evaluation, desc) : EvaluationToText(evaluation, desc))
+                 .c_str(),
+             stdout);
+  return kExitDone;
+}
+
+}  // namespace nasengine

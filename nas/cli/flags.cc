@@ -1,0 +1,166 @@
+// The only file that sees CLI11.
+// SPDX-License-Identifier: MIT
+#include "nas/cli/flags.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "kernels/core/error.h"
+#include "kernels/core/file_io.h"
+#include "nas/space/source_value.h"
+
+namespace nasengine {
+namespace {
+
+constexpr char kConfigFlag[] = "--config";
+
+// A value of a configuration file as the command line would give it.
+std::string TextOf(const SourceValue& value) {
+  switch (value.kind) {
+    case SourceValue::Kind::kString:
+      return value.text;
+    case SourceValue::Kind::kInteger:
+      return std::to_string(value.integer);
+    case SourceValue::Kind::kReal:
+      return fmt::format("{}", value.real);
+    case SourceValue::Kind::kBoolean:
+      return value.boolean ? "true" : "false";
+    default:
+      Refuse(value, "a text, a number, true or false");
+  }
+}
+
+}  // namespace
+
+struct Flags::State {
+  State(std::string name, const std::string& description)
+      : command(std::move(name)), app(description, "nasengine " + command) {
+    app.set_help_flag("--help,-h", "Print this and exit");
+    app.get_formatter()->column_width(34);
+  }
+
+  CLI::Option* Finish(CLI::Option* option, const std::string& placeholder) {
+    if (!group.empty()) option->group(group);
+    option->take_last();
+    if (!placeholder.empty()) option->type_name(placeholder);
+    return option;
+  }
+
+  // The arguments of the configuration file, before which the command line's come to count.
+  std::vector<std::string> ReadConfig() {
+    const SourceValue document = ParseToml(ReadFile(config_path), config_path);
+    std::vector<std::string> arguments;
+    for (const SourceValue::Member& member : document.members) {
+      const std::string flag = "--" + member.key;
+      if (flag == kConfigFlag || flag == "--help" || app.get_option_no_throw(flag) == nullptr) {
+        Throw(ErrorCode::kInvalidArgument, member.key_place, ": found key '", member.key,
+              "', expected the name of a flag of 'nasengine ", command, "'");
+      }
+      arguments.push_back(flag + "=" + TextOf(member.value));
+    }
+    return arguments;
+  }
+
+  // CLI11 takes the arguments in reverse.
+  void Run(std::vector<std::string> arguments) {
+    std::reverse(arguments.begin(), arguments.end());
+    app.parse(std::move(arguments));
+  }
+
+  std::string command;
+  CLI::App app;
+  std::string group;
+  std::string config_path;
+  // Read after all flags are known to be right in form.
+  std::vector<std::function<void()>> parsed;
+};
+
+Flags::Flags(std::string command, const std::string& description, const std::string& examples)
+    : state_(std::make_unique<State>(std::move(command), description)) {
+  state_->app.footer("\nExamples:\n" + examples);
+}
+
+Flags::~Flags() = default;
+
+void Flags::Group(const std::string& name) { state_->group = name; }
+
+void Flags::Add(const std::string& name, std::string& value, const std::string& placeholder,
+                const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), placeholder);
+}
+
+void Flags::Add(const std::string& name, int& value, const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "N");
+}
+
+void Flags::Add(const std::string& name, std::int64_t& value, const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "N");
+}
+
+void Flags::Add(const std::string& name, std::uint32_t& value, const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "N");
+}
+
+void Flags::Add(const std::string& name, std::optional<int>& value, const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "N");
+}
+
+void Flags::Add(const std::string& name, std::optional<std::int64_t>& value,
+                const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "N");
+}
+
+void Flags::Add(const std::string& name, std::optional<double>& value, const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "X");
+}
+
+void Flags::AddSwitch(const std::string& name, bool& value, const std::string& help) {
+  state_->Finish(state_->app.add_flag(name, value, help), "");
+}
+
+void Flags::AddParsed(const std::string& name, const std::string& placeholder,
+                      const std::string& help,
+                      std::function<void(const std::string&, const std::string&)> read) {
+  CLI::Option* option = state_->Finish(state_->app.add_option(name, help), placeholder);
+  state_->parsed.push_back([option, name, read = std::move(read)] {
+    if (option->count() > 0) read(name, option->as<std::string>());
+  });
+}
+
+void Flags::AddConfigFile() {
+  Add(kConfigFlag, state_->config_path, "FILE.toml", "Read flags from a TOML file; flags win");
+}
+
+std::optional<int> Flags::Parse(Arguments arguments) {
+  std::vector<std::string> words(arguments.begin(), arguments.end());
+  try {
+    state_->Run(words);
+    if (!state_->config_path.empty()) {
+      std::vector<std::string> all = state_->ReadConfig();
+      all.insert(all.end(), words.begin(), words.end());
+      state_->app.clear();
+      state_->Run(std::move(all));
+    }
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(state_->app.help().c_str(), stdout);
+    return kExitDone;
+  } catch (const CLI::ParseError& error) {
+    return WrongUsage(state_->command, error.what());
+  }
+  for (const auto& read : state_->parsed) read();
+  return std::nullopt;
+}
+
+int WrongUsage(const std::string& command, const std::string& message) {
+  std::string line = message;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  fmt::print(stderr, "error: {} (see nasengine {} --help)\n", line, command);
+  return kExitUsage;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,144 @@
+// `nasengine info`: what a space or a network consists of, and the memory that a step takes.
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "kernels/core/error.h"
+#include "nas/cli/command.h"
+#include "nas/cli/flags.h"
+#include "nas/cli/session.h"
+#include "nas/config/machine.h"
+#include "nas/config/run_config.h"
+#include "nas/report/format.h"
+#include "nas/space/architecture_file.h"
+#include "nas/space/info.h"
+#include "nas/space/space_file.h"
+#include "nas/supernet/memory_plan.h"
+
+namespace nasengine {
+namespace {
+
+constexpr char kDescription[] =
+    "Layers, parameters and multiply-accumulates of a search space or a network. With --batch "
+    "also\n"
+    "the memory of a step: of the search of a space, of the training of a network.";
+constexpr char kExamples[] =
+    "  nasengine info --space fashion\n"
+    "  nasengine info --space proxyless-imagenet --batch 16 --json\n"
+    "  nasengine info --network runs/20250101-fashion-1/architecture.json\n";
+
+struct InfoConfig {
+  std::string space;
+  std::string network;
+  std::optional<std::int64_t> batch;
+  RunConfig run;  // algorithm, dtype, device, threads, kernels, json
+};
+
+void AddInfoFlags(Flags& flags, InfoConfig& config) {
+  flags.Group("What");
+  flags.Add("--space", config.space, "NAME|FILE",
+            "A search space: fashion, proxyless-imagenet or a "
+            "TOML file");
+  flags.Add("--network", config.network, "FILE", "A network: architecture.json of a search");
+  flags.Group("Memory plan");
+  flags.Add("--batch", config.batch, "Images per step; adds the plan");
+  flags.Add("--algorithm", config.run.algorithm, "NAME", "proxyless-g");
+  flags.Add("--dtype", config.run.dtype, "TYPE", "f32");
+  flags.Add("--device", config.run.device, "DEVICE", "cpu");
+  flags.Add("--threads", config.run.threads, "Default: as many as this process may use");
+  flags.Add("--kernels", config.run.kernels, "ORDER",
+            "Order of implementations such as vendor,ours,reference");
+  flags.Group("Run");
+  flags.AddSwitch("--json", config.run.json, "Print one JSON document on stdout");
+  flags.AddConfigFile();
+}
+
+PlanOptions OptionsFor(Session& session, std::int64_t batch) {
+  return {
+      .batch = batch, .threads = session.context().threads(), .policy = session.context().policy()};
+}
+
+// Bytes of the batches that `loaders` loaders keep ready.
+std::int64_t LoaderBytes(const Size3& image, std::int64_t batch, int loaders) {
+  constexpr std::int64_t kBatchesReady = 3;
+  constexpr std::int64_t kBytesPerValue = 4;
+  return loaders * kBatchesReady * batch * (image.h * image.w * image.c + 1) * kBytesPerValue;
+}
+
+std::string PlanText(const MemoryPlan& plan, std::int64_t batch) {
+  std::string text = fmt::format("\nMemory of a step at batch {}, without the data set\n\n", batch);
+  const auto add = [&](const char* what, std::int64_t bytes) {
+    text += fmt::format("  {:<12}{:>12}\n", what, FormatBytes(bytes));
+  };
+  add("weights", plan.weights);
+  add("gradients", plan.gradients);
+  add("optimizer", plan.optimizer);
+  add("activations", plan.activations);
+  add("workspace", plan.workspace);
+  add("data", plan.data);
+  add("peak", plan.peak);
+  return text;
+}
+
+std::string WithPlan(const std::string& json_text, const MemoryPlan& plan) {
+  auto json = nlohmann::ordered_json::parse(json_text);
+  json["memory_plan"] = {{"weights", plan.weights},
+                         {"gradients", plan.gradients},
+                         {"optimizer", plan.optimizer},
+                         {"activations", plan.activations},
+                         {"workspace", plan.workspace},
+                         {"data", plan.data},
+                         {"peak", plan.peak}};
+  return json.dump(2) + "\n";
+}
+
+// `description` is a SearchSpace or a NetworkDesc, `plan_of` its plan on a session.
+template <class Description, class PlanOf>
+void Print(const InfoConfig& config, const Description& description, const PlanOf& plan_of) {
+  std::optional<MemoryPlan> plan;
+  if (config.batch) {
+    NAS_CHECK(*config.batch >= 2, "--batch: found ", *config.batch, ", expected 2 or more");
+    Session session({.device = config.run.device,
+                     .threads = config.run.threads > 0 ? config.run.threads : AvailableThreads(),
+                     .kernels = config.run.kernels});
+    plan = plan_of(session, OptionsFor(session, *config.batch));
+  }
+  std::string text = config.run.json ? InfoJson(description) : InfoText(description);
+  if (plan && config.run.json) text = WithPlan(text, *plan);
+  if (plan && !config.run.json) text += PlanText(*plan, *config.batch);
+  std::fputs(text.c_str(), stdout);
+}
+
+}  // namespace
+
+int InfoCommand(Arguments arguments) {
+  InfoConfig config;
+  Flags flags("info", kDescription, kExamples);
+  AddInfoFlags(flags, config);
+  if (const auto code = flags.Parse(arguments)) return *code;
+  if (config.space.empty() == config.network.empty()) {
+    return WrongUsage("info", "give one of --space NAME|FILE and --network FILE");
+  }
+  ValidateConfig(config.run);
+  if (!config.space.empty()) {
+    const SearchSpace space = LoadSpace(config.space);
+    Print(config, space, [&](Session& session, PlanOptions options) {
+      // A search has a loader for the weights and one for the architecture.
+      options.data_bytes = LoaderBytes(space.input, options.batch, 2);
+      return PlanSearch(space, session.registry(), options);
+    });
+    return kExitDone;
+  }
+  const NetworkDesc network = LoadArchitecture(config.network);
+  Print(config, network, [&](Session& session, PlanOptions options) {
+    options.data_bytes = LoaderBytes(network.input, options.batch, 1);
+    return PlanTraining(network, session.registry(), options);
+  });
+  return kExitDone;
+}
+
+}  // namespace nasengine

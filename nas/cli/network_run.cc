@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "nas/cli/network_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "data/loader.h"
+#include "data/split.h"
+#include "kernels/core/error.h"
+#include "nas/config/machine.h"
+#include "nas/report/format.h"
+#include "nas/space/counts.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::int64_t kEvaluationBatch = 200;
+
+}  // namespace
+
+void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& weights_help) {
+  flags.Group("What");
+  flags.Add("--network", config.network, "FILE", "architecture.json of a search (required)");
+  flags.Add("--weights", config.weights, "FILE", weights_help);
+  flags.Add("--data", config.data, "DATA",
+            "fashion-mnist, synthetic:HxWxC:K or a folder of IDX files (default fashion-mnist)");
+  flags.Group("Where");
+  flags.Add("--device", config.device, "DEVICE", "cpu");
+  flags.Add("--threads", config.threads, "Default: as many as this process may use");
+  flags.Add("--kernels", config.kernels, "ORDER",
+            "Order of implementations such as vendor,ours,reference, or check");
+  flags.Group("Run");
+  flags.Add("--seed", config.seed, "Default 1");
+  flags.AddSwitch("--json", config.json, "Print one JSON document on stdout");
+  flags.AddConfigFile();
+}
+
+SessionOptions SessionOf(const NetworkRunConfig& config) {
+  NAS_CHECK(config.threads >= 0, "--threads: found ", config.threads, ", expected 0 or more");
+  return {.device = config.device,
+          .threads = config.threads > 0 ? config.threads : AvailableThreads(),
+          .kernels = config.kernels};
+}
+
+DataSource OpenDataFor(const NetworkDesc& network, const NetworkRunConfig& config,
+                       Allocator& allocator) {
+  DataSource data = OpenDataSource(config.data, allocator);
+  const ImageShape image = data.train->image_shape();
+  const Size3 size{image.h, image.w, image.c};
+  NAS_CHECK(size == network.input && data.train->classes() == network.classes, config.network,
+            ": takes images ", ToString(network.input), " of ", network.classes, " classes, ",
+            config.data, " has ", ToString(size), " of ", data.train->classes());
+  return data;
+}
+
+std::vector<std::int64_t> EvaluationSizes(std::int64_t images) {
+  const std::int64_t full = std::min(kEvaluationBatch, images);
+  std::vector<std::int64_t> sizes{full};
+  if (images % full != 0) sizes.push_back(images % full);
+  return sizes;
+}
+
+Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data) {
+  EvalBatches batches(*data.test, AllIndices(*data.test), kEvaluationBatch, data.stats,
+                      session.allocator());
+  return Evaluate(session.context(), network, batches);
+}
+
+std::string EvaluationToJson(const Evaluation& evaluation, const NetworkDesc& network) {
+  const Counts counts = CountNetwork(network);
+  const nlohmann::ordered_json json{
+      {"top1", evaluation.top1},     {"top5", evaluation.top5},         {"loss", evaluation.loss},
+      {"images", evaluation.images}, {"parameters", counts.parameters}, {"macs", counts.macs}};
+  return json.dump(2) + "\n";
+}
+
+std::string EvaluationToText(const Evaluation& evaluation, const NetworkDesc& network) {
+  const Counts counts = CountNetwork(network);
+  return fmt::format(
+      "  top-1 accuracy  {:.2f} %\n  top-5 accuracy  {:.2f} %\n  loss            {:.4f}\n"
+      "  test images     {}\n  parameters      {}\n  MACs            {}\n",
+      evaluation.top1, evaluation.top5, evaluation.loss, FormatCount(evaluation.images),
+      FormatCount(counts.parameters), FormatCount(counts.macs));
+}
+
+}  // namespace nasengine

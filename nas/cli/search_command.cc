@@ -1,0 +1,279 @@
+// `nasengine search`: from flags to a run folder.
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "autograd/state_dict.h"
+#include "kernels/core/error.h"
+#include "kernels/core/file_io.h"
+#include "nas/cli/command.h"
+#include "nas/cli/flags.h"
+#include "nas/cli/interrupt.h"
+#include "nas/cli/metrics_log.h"
+#include "nas/cli/progress.h"
+#include "nas/cli/run_folder.h"
+#include "nas/cli/search_run.h"
+#include "nas/config/machine.h"
+#include "nas/report/format.h"
+#include "nas/report/search_screen.h"
+#include "nas/report/summary_json.h"
+#include "nas/space/architecture_file.h"
+#include "nas/space/space_file.h"
+
+namespace nasengine {
+namespace {
+
+constexpr char kDescription[] =
+    "Searches a network for your data and this machine: warm-up, weight and architecture steps in\n"
+    "turn, the derived network trained, tested once and measured.";
+constexpr char kExamples[] =
+    "  nasengine search\n"
+    "      Fashion-MNIST, a first real search in minutes\n"
+    "  nasengine search --time-budget 20m --baselines\n"
+    "  nasengine search --data ~/idx-folder --latency-table board.json --out runs/board\n"
+    "  nasengine search --dry-run\n"
+    "      only the estimate of time and memory\n"
+    "  nasengine search --config runs/20250101-fashion-1/run.toml\n"
+    "      the same run again\n";
+
+void AddTaskFlags(Flags& flags, RunConfig& config) {
+  flags.Group("What");
+  flags.Add("--data", config.data, "DATA",
+            "fashion-mnist, synthetic:HxWxC:K or a folder of IDX files (default fashion-mnist)");
+  flags.Add("--space", config.space, "NAME|FILE", "Search space, fashion by default");
+  flags.Add("--algorithm", config.algorithm, "NAME", "proxyless-g");
+  flags.Add("--objective", config.objective, "NAME", "add-linear (default), mul-log or none");
+  flags.Add("--latency-table", config.latency_table, "FILE|measure",
+            "Latency of every layer; by default measured on this machine");
+  flags.AddParsed("--reference-latency", "TIME",
+                  "R of the objective, such as 20ms (default: midway between the smallest "
+                  "reachable and the mean)",
+                  [&config](const std::string& flag, const std::string& text) {
+                    config.reference_latency_ms = ParseLatencyMs(flag, text);
+                  });
+  flags.Add("--init", config.init, "FROM",
+            "Where the derived network's weights start: inherited (default) or random");
+  flags.AddSwitch("--baselines", config.baselines,
+                  "Also train uniform, largest and random networks of the same latency");
+}
+
+void AddScheduleFlags(Flags& flags, RunConfig& config) {
+  flags.Group("How long (defaults are the space's)");
+  flags.Add("--warmup-epochs", config.warmup_epochs, "Epochs of weights alone");
+  flags.Add("--epochs", config.epochs, "Epochs of the search");
+  flags.Add("--train-epochs", config.train_epochs, "Epochs of the derived network");
+  flags.Add("--batch", config.batch, "Images per step");
+  flags.Add("--arch-every", config.arch_every, "Weight steps per architecture step");
+  flags.Add("--max-steps", config.max_steps, "At most so many steps in each phase");
+  flags.AddParsed("--time-budget", "TIME", "Fit the epochs to a time such as 20m or 2h",
+                  [&config](const std::string& flag, const std::string& text) {
+                    config.time_budget_seconds = ParseSeconds(flag, text);
+                  });
+  flags.AddSwitch("--dry-run", config.dry_run, "Stop after the estimate of time and memory");
+}
+
+void AddMachineFlags(Flags& flags, RunConfig& config) {
+  flags.Group("Where");
+  flags.Add("--device", config.device, "DEVICE", "cpu");
+  flags.Add("--dtype", config.dtype, "TYPE", "f32");
+  flags.Add("--threads", config.threads, "Default: as many as this process may use");
+  flags.Add("--kernels", config.kernels, "ORDER",
+            "Order of implementations such as vendor,ours,reference, or check");
+  flags.AddParsed("--memory-budget", "SIZE",
+                  "Refuse a plan above it, such as 2GiB (default: 85 % of what is available)",
+                  [&config](const std::string& flag, const std::string& text) {
+                    config.memory_budget = ParseBytes(flag, text);
+                  });
+}
+
+void AddRunFlags(Flags& flags, RunConfig& config, std::string& config_path) {
+  flags.Group("Run");
+  flags.Add("--seed", config.seed, "Default 1; same seed, table and threads: same bits");
+  flags.Add("--out", config.out, "DIR", "Run folder (default runs/DATE-SPACE-N)");
+  flags.AddSwitch("--force", config.force, "Write over the run in an existing folder");
+  flags.AddSwitch("--json", config.json, "Print summary.json on stdout");
+  flags.Add("--config", config_path, "FILE.toml", "Read flags from a TOML file; flags win");
+}
+
+// An exit code, or the configuration.
+std::optional<int> ParseSearch(Arguments arguments, RunConfig& config) {
+  const auto parse = [&](RunConfig& into, std::string& config_path) {
+    Flags flags("search", kDescription, kExamples);
+    AddTaskFlags(flags, into);
+    AddScheduleFlags(flags, into);
+    AddMachineFlags(flags, into);
+    AddRunFlags(flags, into, config_path);
+    return flags.Parse(arguments);
+  };
+  RunConfig flags_alone;
+  std::string config_path;
+  if (const auto code = parse(flags_alone, config_path)) return code;
+  if (!config_path.empty()) ApplyConfigToml(ReadFile(config_path), config_path, config);
+  return parse(config, config_path);
+}
+
+std::string AbsoluteIfThere(const std::string& name_or_path) {
+  std::error_code error;
+  if (!std::filesystem::exists(name_or_path, error)) return name_or_path;
+  const std::filesystem::path absolute = std::filesystem::absolute(name_or_path, error);
+  return error ? name_or_path : absolute.lexically_normal().string();
+}
+
+bool IsBuiltinSpace(const std::string& name) {
+  for (const std::string& builtin : BuiltinSpaceNames()) {
+    if (name == builtin) return true;
+  }
+  return false;
+}
+
+// The configuration with everything that was chosen for it, so that it repeats the run anywhere.
+RunConfig Resolved(const RunConfig& config, const SearchEstimate& estimate,
+                   const std::string& table_path) {
+  RunConfig resolved = config;
+  if (config.data != "fashion-mnist") resolved.data = AbsoluteIfThere(config.data);
+  if (!IsBuiltinSpace(config.space)) resolved.space = AbsoluteIfThere(config.space);
+  resolved.latency_table = AbsoluteIfThere(table_path);
+  resolved.reference_latency_ms = estimate.reference_latency_ms;
+  if (resolved.threads == 0) resolved.threads = AvailableThreads();
+  return resolved;
+}
+
+std::string EstimateText(const SearchEstimate& estimate) {
+  const PhaseSeconds& seconds = estimate.seconds;
+  return fmt::format(
+      "estimate: warm-up {}, search {}, training {}; {} weight and {} architecture steps\n"
+      "memory:   {} planned of {}; all paths would take {}\n"
+      "latency:  reference {}",
+      FormatSeconds(seconds.warmup), FormatSeconds(seconds.search), FormatSeconds(seconds.train),
+      FormatCount(estimate.weight_steps), FormatCount(estimate.architecture_steps),
+      FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes),
+      FormatBytes(estimate.all_paths_bytes), FormatMs(estimate.reference_latency_ms));
+}
+
+std::string EstimateJson(const SearchEstimate& estimate) {
+  const PhaseSeconds& seconds = estimate.seconds;
+  const Recipe& recipe = estimate.recipe;
+  const nlohmann::ordered_json json{{"dry_run", true},
+                                    {"seconds",
+                                     {{"profile", seconds.profile},
+                                      {"warmup", seconds.warmup},
+                                      {"search", seconds.search},
+                                      {"train", seconds.train},
+                                      {"total", seconds.total}}},
+                                    {"peak_bytes", estimate.peak_bytes},
+                                    {"all_paths_peak_bytes", estimate.all_paths_bytes},
+                                    {"memory_budget", estimate.budget_bytes},
+                                    {"steps", estimate.weight_steps},
+                                    {"architecture_steps", estimate.architecture_steps},
+                                    {"reference_latency_ms", estimate.reference_latency_ms},
+                                    {"batch", recipe.batch},
+                                    {"warmup_epochs", recipe.warmup_epochs},
+                                    {"epochs", recipe.search_epochs},
+                                    {"train_epochs", recipe.train_epochs}};
+  return json.dump(2) + "\n";
+}
+
+int DryRun(const RunConfig& config, SearchHooks hooks) {
+  SearchEstimate estimate;
+  hooks.estimated = [&](const SearchEstimate& result) { estimate = result; };
+  RunSearch(config, hooks);
+  std::fputs(config.json ? EstimateJson(estimate).c_str() : (EstimateText(estimate) + "\n").c_str(),
+             stdout);
+  return kExitDone;
+}
+
+std::string LabelOf(const std::string& space) {
+  return IsBuiltinSpace(space) ? space : std::filesystem::path(space).stem().string();
+}
+
+// A search whose results go into its folder as they come to be.
+class RecordedSearch {
+ public:
+  RecordedSearch(const RunConfig& config, Progress& progress, const InterruptGuard& interrupt)
+      : config_(config),
+        progress_(progress),
+        interrupt_(interrupt),
+        folder_({.out = config.out, .label = LabelOf(config.space), .force = config.force}),
+        metrics_(folder_.File("metrics.jsonl")) {}
+
+  int Run() {
+    progress_.Announce("run folder: " + folder_.path());
+    const SearchSummary summary = RunSearch(config_, Hooks());
+    metrics_.Flush();
+    progress_.Finish();
+    folder_.Write("summary.json", SummaryToJson(summary));
+    std::fputs(config_.json ? SummaryToJson(summary).c_str()
+                            : SearchScreen(summary, folder_.path()).c_str(),
+               stdout);
+    if (!summary.stopped) return kExitDone;
+    progress_.Announce(fmt::format("stopped; {} holds {}", folder_.path(), folder_.Listing()));
+    return kExitFailed;
+  }
+
+ private:
+  SearchHooks Hooks() {
+    SearchHooks hooks;
+    hooks.control.stop = interrupt_.flag();
+    hooks.control.observe = [this](const StepRecord& record) {
+      metrics_.Add(record);
+      progress_.Observe(record);
+    };
+    hooks.announce = [this](const std::string& message) { progress_.Announce(message); };
+    hooks.table_ready = [this](const LatencyTable& table) {
+      folder_.RemoveOldResults();
+      folder_.Write("latency.json", LatencyTableToJson(table));
+    };
+    hooks.estimated = [this](const SearchEstimate& estimate) { Begin(estimate); };
+    hooks.derived = [this](const NetworkDesc& network) {
+      metrics_.Flush();
+      folder_.Write("architecture.json", ArchitectureToJson(network));
+    };
+    hooks.trained = [this](Context& context, const Network& network) {
+      metrics_.Flush();
+      SaveStateDict(context, folder_.File("weights.safetensors"), network.state_dict(),
+                    {{"network", network.desc().name},
+                     {"data", config_.data},
+                     {"seed", std::to_string(config_.seed)}});
+    };
+    return hooks;
+  }
+
+  void Begin(const SearchEstimate& estimate) {
+    const RunConfig resolved = Resolved(config_, estimate, folder_.File("latency.json"));
+    folder_.Write("run.toml", ConfigToToml(resolved, estimate.recipe));
+    progress_.Announce(EstimateText(estimate));
+    if (interrupt_.interrupted()) {
+      Throw(ErrorCode::kInvalidArgument, "stopped before the search began; ", folder_.path(),
+            " holds ", folder_.Listing());
+    }
+  }
+
+  const RunConfig& config_;
+  Progress& progress_;
+  const InterruptGuard& interrupt_;
+  RunFolder folder_;
+  MetricsLog metrics_;
+};
+
+}  // namespace
+
+int SearchCommand(Arguments arguments) {
+  RunConfig config;
+  if (const auto code = ParseSearch(arguments, config)) return *code;
+  ValidateConfig(config);
+  Progress progress(StderrProgress());
+  if (config.dry_run) {
+    SearchHooks hooks;
+    hooks.announce = [&](const std::string& message) { progress.Announce(message); };
+    return DryRun(config, std::move(hooks));
+  }
+  const InterruptGuard interrupt;
+  return RecordedSearch(config, progress, interrupt).Run();
+}
+
+}  // namespace nasengine

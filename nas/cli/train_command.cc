@@ -1,0 +1,235 @@
+// `nasengine train`: a network trained on all training images and tested once.
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "autograd/state_dict.h"
+#include "data/loader.h"
+#include "data/split.h"
+#include "kernels/core/error.h"
+#include "nas/cli/command.h"
+#include "nas/cli/interrupt.h"
+#include "nas/cli/metrics_log.h"
+#include "nas/cli/network_run.h"
+#include "nas/cli/progress.h"
+#include "nas/cli/run_folder.h"
+#include "nas/config/machine.h"
+#include "nas/config/run_config.h"
+#include "nas/report/format.h"
+#include "nas/space/architecture_file.h"
+#include "nas/space/space_file.h"
+#include "nas/supernet/memory_plan.h"
+#include "nas/supernet/prepare.h"
+#include "nas/train/network_training.h"
+
+namespace nasengine {
+namespace {
+
+constexpr char kDescription[] =
+    "Trains a network on all training images, by the recipe of the space it was found in, and\n"
+    "tests it once.";
+constexpr char kExamples[] =
+    "  nasengine train --network runs/20250101-fashion-1/architecture.json --epochs 30\n"
+    "  nasengine train --network net.json --weights old.safetensors --lr 0.01 --epochs 5\n"
+    "  nasengine train --network net.json --data ~/idx-folder --out runs/retrained --json\n";
+
+struct TrainConfig {
+  NetworkRunConfig run;
+  std::optional<int> epochs;
+  std::optional<double> lr;
+  std::optional<std::int64_t> batch;
+  std::int64_t max_steps = 0;
+  std::int64_t memory_budget = 0;
+  std::string out;
+  bool force = false;
+};
+
+void AddTrainFlags(Flags& flags, TrainConfig& config) {
+  AddNetworkFlags(flags, config.run, "Weights to start from (default: random)");
+  flags.Group("How long (defaults are those of the network's space)");
+  flags.Add("--epochs", config.epochs, "Epochs");
+  flags.Add("--lr", config.lr, "Learning rate at the start; falls to 0 along a cosine");
+  flags.Add("--batch", config.batch, "Images per step");
+  flags.Add("--max-steps", config.max_steps, "At most so many steps");
+  flags.Group("Run");
+  flags.AddParsed("--memory-budget", "SIZE",
+                  "Refuse a plan above it, such as 2GiB (default: 85 % of what is available)",
+                  [&config](const std::string& flag, const std::string& text) {
+                    config.memory_budget = ParseBytes(flag, text);
+                  });
+  flags.Add("--out", config.out, "DIR", "Run folder (default runs/DATE-NETWORK-train-N)");
+  flags.AddSwitch("--force", config.force, "Write over the run in an existing folder");
+}
+
+// The recipe of the built-in space that the network is from, otherwise the published one.
+Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
+  const std::vector<std::string> builtin = BuiltinSpaceNames();
+  const bool known = std::find(builtin.begin(), builtin.end(), network.space) != builtin.end();
+  Recipe recipe = known ? LoadSpace(network.space).recipe : Recipe{};
+  if (config.epochs) recipe.train_epochs = *config.epochs;
+  if (config.lr) recipe.train_lr = *config.lr;
+  if (config.batch) recipe.batch = *config.batch;
+  NAS_CHECK(recipe.train_epochs >= 1, "--epochs: found ", recipe.train_epochs,
+            ", expected 1 or more");
+  NAS_CHECK(recipe.train_lr > 0, "--lr: found ", recipe.train_lr, ", expected a number above 0");
+  NAS_CHECK(config.max_steps >= 0, "--max-steps: found ", config.max_steps, ", expected 0 or more");
+  return recipe;
+}
+
+void RequireMemory(Session& session, const NetworkDesc& network, const TrainConfig& config,
+                   std::int64_t batch) {
+  const MemoryStats stats = session.allocator().stats();
+  const MemoryPlan plan = PlanTraining(
+      network, session.registry(),
+      {.batch = batch,
+       .threads = session.context().threads(),
+       .policy = session.context().policy(),
+       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]});
+  const std::int64_t budget =
+      config.memory_budget > 0 ? config.memory_budget : DefaultMemoryBudget();
+  if (plan.peak <= budget) return;
+  Throw(ErrorCode::kOutOfMemory, "memory: training ", network.name, " at batch ", batch, " needs ",
+        FormatBytes(plan.peak), ", the budget is ", FormatBytes(budget),
+        "; use a smaller --batch or raise --memory-budget");
+}
+
+// Files and displays of one training.
+class RecordedTraining {
+ public:
+  RecordedTraining(const TrainConfig& config, const NetworkDesc& desc);
+  int Run();
+
+ private:
+  LoopControl Control();
+  int TellStopped();
+  void Finish(const Evaluation& evaluation, double seconds);
+
+  const TrainConfig& config_;
+  const NetworkDesc& desc_;
+  const Recipe recipe_;
+  Progress progress_;
+  InterruptGuard interrupt_;
+  Session session_;
+  std::optional<RunFolder> folder_;
+  std::optional<MetricsLog> metrics_;
+  StepRecord last_;
+};
+
+RecordedTraining::RecordedTraining(const TrainConfig& config, const NetworkDesc& desc)
+    : config_(config),
+      desc_(desc),
+      recipe_(RecipeFor(desc, config)),
+      progress_(StderrProgress()),
+      session_(SessionOf(config.run)) {}
+
+LoopControl RecordedTraining::Control() {
+  LoopControl control;
+  control.stop = interrupt_.flag();
+  control.observe = [this](const StepRecord& record) {
+    last_ = record;
+    metrics_->Add(record);
+    progress_.Observe(record);
+  };
+  return control;
+}
+
+int RecordedTraining::Run() {
+  Context& context = session_.context();
+  const DataSource data = OpenDataFor(desc_, config_.run, session_.allocator());
+  const std::int64_t images = data.train->size();
+  NAS_CHECK(recipe_.batch >= 2 && recipe_.batch <= images, "--batch: found ", recipe_.batch,
+            ", expected 2 to ", images, ", the training images");
+  Loader loader(*data.train, AllIndices(*data.train),
+                LoaderConfig{.batch_size = recipe_.batch,
+                             .augment = {.stats = data.stats,
+                                         .pad = recipe_.crop_pad,
+                                         .flip = recipe_.flip,
+                                         .cutout = recipe_.cutout},
+                             .seed = config_.run.seed},
+                session_.allocator());
+  RequireMemory(session_, desc_, config_, recipe_.batch);
+  Network network(context, desc_);
+  network.Initialize(config_.run.seed);
+  if (!config_.run.weights.empty()) {
+    LoadStateDict(context, config_.run.weights, network.state_dict());
+  }
+  PrepareNetwork(context, session_.allocator(), network,
+                 {.training = recipe_.batch, .evaluation = EvaluationSizes(data.test->size())});
+
+  folder_.emplace(
+      RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
+  progress_.Announce("run folder: " + folder_->path());
+  folder_->RemoveOldResults();
+  metrics_.emplace(folder_->File("metrics.jsonl"));
+  folder_->Write("architecture.json", ArchitectureToJson(desc_));
+  const double seconds = TrainNetwork(context, session_.allocator(), network, loader, recipe_,
+                                      {.epochs = recipe_.train_epochs,
+                                       .lr = recipe_.train_lr,
+                                       .seed = config_.run.seed,
+                                       .max_steps = config_.max_steps},
+                                      Control());
+  metrics_->Flush();
+  progress_.Finish();
+  SaveStateDict(context, folder_->File("weights.safetensors"), network.state_dict(),
+                {{"network", desc_.name},
+                 {"data", config_.run.data},
+                 {"seed", std::to_string(config_.run.seed)}});
+  if (interrupt_.interrupted()) return TellStopped();
+  Finish(EvaluateOnTest(session_, network, data), seconds);
+  return kExitDone;
+}
+
+int RecordedTraining::TellStopped() {
+  progress_.Announce(fmt::format("stopped after step {} of {}; {} holds {}", last_.step,
+                                 last_.steps, folder_->path(), folder_->Listing()));
+  return kExitFailed;
+}
+
+void RecordedTraining::Finish(const Evaluation& evaluation, double seconds) {
+  StepRecord record = last_;
+  record.phase = Phase::kEval;
+  record.loss = evaluation.loss;
+  record.top1 = evaluation.top1;
+  metrics_->Add(record);
+  metrics_->Flush();
+  auto json = nlohmann::ordered_json::parse(EvaluationToJson(evaluation, desc_));
+  json["network"] = desc_.name;
+  json["data"] = config_.run.data;
+  json["seed"] = config_.run.seed;
+  json["epochs"] = recipe_.train_epochs;
+  json["steps"] = last_.step;
+  json["batch"] = recipe_.batch;
+  json["lr"] = recipe_.train_lr;
+  json["threads"] = session_.context().threads();
+  json["seconds"] = seconds;
+  const std::string document = json.dump(2) + "\n";
+  folder_->Write("summary.json", document);
+  if (config_.run.json) {
+    std::fputs(document.c_str(), stdout);
+    return;
+  }
+  fmt::print(
+      "{}  training took   {}\n\nNext\n\n  nasengine eval --network {}/architecture.json "
+      "--weights {}/weights.safetensors{}\n",
+      EvaluationToText(evaluation, desc_), FormatSeconds(seconds), folder_->path(), folder_->path(),
+      config_.run.data == "fashion-mnist" ? "" : " --data " + config_.run.data);
+}
+
+}  // namespace
+
+int TrainCommand(Arguments arguments) {
+  TrainConfig config;
+  Flags flags("train", kDescription, kExamples);
+  AddTrainFlags(flags, config);
+  if (const auto code = flags.Parse(arguments)) return *code;
+  if (config.run.network.empty()) return WrongUsage("train", "--network FILE is missing");
+  const NetworkDesc desc = LoadArchitecture(config.run.network);
+  return RecordedTraining(config, desc).Run();
+}
+
+}  // namespace nasengine
