@@ -1,0 +1,151 @@
+// Prepared kernel calls over shared buffers.
+// SPDX-License-Identifier: MIT
+#include "nas/deploy/runner.h"
+
+#include <utility>
+
+#include "kernels/conv/conv2d.h"
+#include "kernels/conv/depthwise_conv.h"
+#include "kernels/conv/pointwise_conv.h"
+#include "kernels/core/kernel_registry.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/linear.h"
+#include "kernels/pool/pool.h"
+
+namespace nasengine {
+
+class FoldedRunner::Step {
+ public:
+  virtual ~Step() = default;
+  virtual void Run(Context& context) const = 0;
+};
+
+template <class Op>
+class FoldedRunner::PreparedStep final : public Step {
+ public:
+  PreparedStep(Context& context, typename Op::Args step_args)
+      : args(std::move(step_args)), entry_(context.registry().Select<Op>(context, args)) {
+    if (entry_.workspace_bytes) context.ReserveWorkspace(entry_.workspace_bytes(context, args));
+  }
+  void Run(Context& context) const override { entry_.run(context, args); }
+
+  typename Op::Args args;
+
+ private:
+  const KernelEntry<Op>& entry_;
+};
+
+FoldedRunner::FoldedRunner(Context& context, const FoldedGraph& graph, std::int64_t batch)
+    : context_(context) {
+  NAS_CHECK(batch >= 1, "runner: found batch ", batch, ", expected at least 1");
+  NAS_CHECK(!graph.ops.empty(), "runner: the graph has no operator");
+  const Size3& image = graph.values.front().size;
+  input_shape_ = Shape{batch, image.h, image.w, image.c};
+  for (const int64_t elements : graph.buffers) {
+    buffers_.push_back(
+        context.Empty(Shape{batch * elements}, DType::kF32, MemoryCategory::kActivations));
+  }
+  // Kernels look at their arguments when they are prepared, so the image needs some memory by then.
+  const Tensor image_memory =
+      context.Empty(input_shape_, DType::kF32, MemoryCategory::kActivations);
+  image_memory_ = image_memory.data();
+  for (const FoldedOp& op : graph.ops) AddStep(graph, op);
+  image_memory_ = nullptr;
+  const FoldedOp& last = graph.ops.back();
+  result_ = ValueView(graph, last.y);
+  if (last.kind == FoldedOpKind::kLinear) result_.shape = Shape{batch, graph.result().size.c};
+}
+
+FoldedRunner::~FoldedRunner() = default;
+FoldedRunner::FoldedRunner(FoldedRunner&&) noexcept = default;
+
+ConstView FoldedRunner::Run(ConstView images) {
+  NAS_CHECK(images.shape == input_shape_ && images.dtype == DType::kF32, "runner: images are ",
+            ToString(images.shape), " ", Name(images.dtype), ", expected ", ToString(input_shape_),
+            " f32");
+  for (ConstView* reader : image_readers_) reader->data = images.data;
+  for (const std::unique_ptr<Step>& step : steps_) step->Run(context_);
+  return result_;
+}
+
+std::int64_t FoldedRunner::buffer_bytes() const {
+  std::int64_t bytes = 0;
+  for (const Tensor& buffer : buffers_) bytes += buffer.bytes();
+  return bytes;
+}
+
+View FoldedRunner::ValueView(const FoldedGraph& graph, int value) const {
+  const FoldedValue& described = graph.values[static_cast<std::size_t>(value)];
+  const Size3& size = described.size;
+  const Shape shape{batch(), size.h, size.w, size.c};
+  if (described.buffer == kCallersMemory) return {image_memory_, shape, DType::kF32};
+  return {buffers_[static_cast<std::size_t>(described.buffer)].data(), shape, DType::kF32};
+}
+
+void FoldedRunner::ReadImage(const FoldedGraph& graph, int value, ConstView& argument) {
+  const bool is_image = graph.values[static_cast<std::size_t>(value)].buffer == kCallersMemory;
+  if (is_image) image_readers_.push_back(&argument);
+}
+
+template <class Op>
+typename Op::Args& FoldedRunner::Prepare(typename Op::Args args) {
+  auto step = std::make_unique<PreparedStep<Op>>(context_, std::move(args));
+  typename Op::Args& kept = step->args;
+  steps_.push_back(std::move(step));
+  return kept;
+}
+
+template <class Op>
+void FoldedRunner::AddConv(const FoldedGraph& graph, const FoldedOp& op) {
+  const View x = ValueView(graph, op.x);
+  const View y = ValueView(graph, op.y);
+  typename Op::Args& args = Prepare<Op>({.geometry = {.n = batch(),
+                                                      .h = x.shape[1],
+                                                      .w = x.shape[2],
+                                                      .c_in = x.shape[3],
+                                                      .c_out = y.shape[3],
+                                                      .kernel = op.kernel,
+                                                      .stride = op.stride,
+                                                      .pad = op.kernel / 2},
+                                         .x = x,
+                                         .w = op.weight,
+                                         .bias = op.bias,
+                                         .activation = op.activation,
+                                         .y = y});
+  ReadImage(graph, op.x, args.x);
+}
+
+void FoldedRunner::AddStep(const FoldedGraph& graph, const FoldedOp& op) {
+  for (const Tensor& tensor : {op.weight, op.bias}) {
+    if (tensor.defined()) weights_.push_back(tensor);
+  }
+  View y = ValueView(graph, op.y);
+  View x = ValueView(graph, op.x);
+  switch (op.kind) {
+    case FoldedOpKind::kConv:
+      return AddConv<Conv2dForward>(graph, op);
+    case FoldedOpKind::kPointwise:
+      return AddConv<PointwiseConvForward>(graph, op);
+    case FoldedOpKind::kDepthwise:
+      return AddConv<DepthwiseConvForward>(graph, op);
+    case FoldedOpKind::kAdd: {
+      Add::Args& args = Prepare<Add>({.a = x, .b = ValueView(graph, op.addend), .y = y});
+      ReadImage(graph, op.x, args.a);
+      ReadImage(graph, op.addend, args.b);
+      return;
+    }
+    case FoldedOpKind::kGlobalAvgPool: {
+      y.shape = Shape{batch(), y.shape[3]};
+      ReadImage(graph, op.x, Prepare<GlobalAvgPoolForward>({.x = x, .y = y}).x);
+      return;
+    }
+    case FoldedOpKind::kLinear: {
+      x.shape = Shape{batch(), x.shape[3]};
+      y.shape = Shape{batch(), y.shape[3]};
+      Prepare<LinearForward>({.x = x, .w = op.weight, .bias = op.bias, .y = y});
+      return;
+    }
+  }
+}
+
+}  // namespace nasengine

@@ -1,0 +1,81 @@
+// What a choice of operations costs, from a latency table: of a path exactly, of path probabilities
+// in expectation. The expectation is linear in the probabilities, so its gradient is exact and
+// needs no tape.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nas/latency/latency_table.h"
+#include "nas/space/search_space.h"
+
+namespace nasengine {
+
+// Path probabilities, one row a searchable block in order; a row sums to 1.
+using BlockProbabilities = std::vector<std::vector<double>>;
+
+class LatencyModel {
+ public:
+  // Throws kNotFound, naming every key of the space that the table lacks; `table_name` is what the
+  // message calls the table.
+  LatencyModel(const SearchSpace& space, const LatencyTable& table,
+               std::string_view table_name = "the latency table");
+  // From times that are known already: of the fixed layers together, and of every candidate, one
+  // row a block.
+  LatencyModel(double fixed_ms, std::vector<std::vector<double>> rows);
+
+  // Sum over the layers that every network of the space has.
+  double fixed_ms() const { return fixed_ms_; }
+  int blocks() const { return static_cast<int>(rows_.size()); }
+  // F, the latency of every candidate of a block; 0 for Zero.
+  std::span<const double> Row(int block) const;
+
+  // fixed + sum over blocks of E_block, E_block = sum over j of p_j F_j  [ProxylessNAS 2019,
+  // equation 5].
+  double ExpectedMs(const BlockProbabilities& probabilities) const;
+  double BlockMs(int block, std::span<const double> probabilities) const;
+  // d E / d alpha_i = p_i (F_i - E_block) with p = softmax(alpha); sums to 0.
+  std::vector<double> AlphaGradientMs(int block, std::span<const double> probabilities) const;
+  // Of the network that takes candidate path[i] in block i.
+  double PathMs(std::span<const int> path) const;
+
+  double SmallestReachableMs() const;
+  double LargestReachableMs() const;
+  // The expectation where all candidates of a block are equally likely.
+  double UniformExpectedMs() const;
+  // What a search compares with unless told otherwise: midway between the smallest reachable and
+  // the uniform expectation.
+  double ReferenceMs() const;
+
+ private:
+  std::span<const double> CheckedRow(int block, std::size_t probabilities) const;
+
+  double fixed_ms_ = 0;
+  std::vector<std::vector<double>> rows_;
+  std::vector<std::string> names_;
+};
+
+struct PredictedLayer {
+  std::string key;
+  double latency_ms = 0;
+};
+
+struct NetworkPrediction {
+  // Sum over `layers`.
+  double latency_ms = 0;
+  // The layers that the table knows, in order; a skipped block is none.
+  std::vector<PredictedLayer> layers;
+  // The key of every layer that it does not know, in order, one a layer. Unless this is empty
+  // latency_ms is only a part.
+  std::vector<std::string> missing;
+};
+
+NetworkPrediction PredictNetwork(const LatencyTable& table, const NetworkDesc& network);
+
+// One line for a user that names each key of `missing` once and says what supplies them.
+std::string MissingKeysMessage(std::string_view table_name, std::span<const std::string> missing);
+
+}  // namespace nasengine
