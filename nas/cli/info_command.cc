@@ -40,9 +40,7 @@ struct InfoConfig {
 
 void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.Group("What");
-  flags.Add("--space", config.space, "NAME|FILE",
-            "A search space: fashion, proxyless-imagenet or a "
-            "TOML file");
+  flags.Add("--space", config.space, "NAME|FILE", "fashion, proxyless-imagenet or a TOML file");
   flags.Add("--network", config.network, "FILE", "A network: architecture.json of a search");
   flags.Group("Memory plan");
   flags.Add("--batch", config.batch, "Images per step; adds the plan");
@@ -50,8 +48,7 @@ void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.Add("--dtype", config.run.dtype, "TYPE", "f32");
   flags.Add("--device", config.run.device, "DEVICE", "cpu");
   flags.Add("--threads", config.run.threads, "Default: as many as this process may use");
-  flags.Add("--kernels", config.run.kernels, "ORDER",
-            "Order of implementations such as vendor,ours,reference");
+  flags.Add("--kernels", config.run.kernels, "ORDER", "Such as vendor,ours,reference");
   flags.Group("Run");
   flags.AddSwitch("--json", config.run.json, "Print one JSON document on stdout");
   flags.AddConfigFile();

@@ -25,12 +25,11 @@ void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& 
   flags.Add("--network", config.network, "FILE", "architecture.json of a search (required)");
   flags.Add("--weights", config.weights, "FILE", weights_help);
   flags.Add("--data", config.data, "DATA",
-            "fashion-mnist, synthetic:HxWxC:K or a folder of IDX files (default fashion-mnist)");
+            "fashion-mnist (default), synthetic:HxWxC:K, IDX folder");
   flags.Group("Where");
   flags.Add("--device", config.device, "DEVICE", "cpu");
   flags.Add("--threads", config.threads, "Default: as many as this process may use");
-  flags.Add("--kernels", config.kernels, "ORDER",
-            "Order of implementations such as vendor,ours,reference, or check");
+  flags.Add("--kernels", config.kernels, "ORDER", "Such as vendor,ours,reference, or check");
   flags.Group("Run");
   flags.Add("--seed", config.seed, "Default 1");
   flags.AddSwitch("--json", config.json, "Print one JSON document on stdout");

@@ -44,22 +44,19 @@ constexpr char kExamples[] =
 void AddTaskFlags(Flags& flags, RunConfig& config) {
   flags.Group("What");
   flags.Add("--data", config.data, "DATA",
-            "fashion-mnist, synthetic:HxWxC:K or a folder of IDX files (default fashion-mnist)");
-  flags.Add("--space", config.space, "NAME|FILE", "Search space, fashion by default");
+            "fashion-mnist (default), synthetic:HxWxC:K, IDX folder");
+  flags.Add("--space", config.space, "NAME|FILE", "Search space (default fashion)");
   flags.Add("--algorithm", config.algorithm, "NAME", "proxyless-g");
   flags.Add("--objective", config.objective, "NAME", "add-linear (default), mul-log or none");
   flags.Add("--latency-table", config.latency_table, "FILE|measure",
-            "Latency of every layer; by default measured on this machine");
+            "Layer latencies (default: measured on this machine)");
   flags.AddParsed("--reference-latency", "TIME",
-                  "R of the objective, such as 20ms (default: midway between the smallest "
-                  "reachable and the mean)",
+                  "R of the objective, such as 20ms (default: from the table)",
                   [&config](const std::string& flag, const std::string& text) {
                     config.reference_latency_ms = ParseLatencyMs(flag, text);
                   });
-  flags.Add("--init", config.init, "FROM",
-            "Where the derived network's weights start: inherited (default) or random");
-  flags.AddSwitch("--baselines", config.baselines,
-                  "Also train uniform, largest and random networks of the same latency");
+  flags.Add("--init", config.init, "FROM", "First weights to train: inherited (default) or random");
+  flags.AddSwitch("--baselines", config.baselines, "Also train other networks of the same latency");
 }
 
 void AddScheduleFlags(Flags& flags, RunConfig& config) {
@@ -82,10 +79,8 @@ void AddMachineFlags(Flags& flags, RunConfig& config) {
   flags.Add("--device", config.device, "DEVICE", "cpu");
   flags.Add("--dtype", config.dtype, "TYPE", "f32");
   flags.Add("--threads", config.threads, "Default: as many as this process may use");
-  flags.Add("--kernels", config.kernels, "ORDER",
-            "Order of implementations such as vendor,ours,reference, or check");
-  flags.AddParsed("--memory-budget", "SIZE",
-                  "Refuse a plan above it, such as 2GiB (default: 85 % of what is available)",
+  flags.Add("--kernels", config.kernels, "ORDER", "Such as vendor,ours,reference, or check");
+  flags.AddParsed("--memory-budget", "SIZE", "Such as 2GiB (default: 85 % of what is available)",
                   [&config](const std::string& flag, const std::string& text) {
                     config.memory_budget = ParseBytes(flag, text);
                   });

@@ -57,8 +57,7 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.Add("--batch", config.batch, "Images per step");
   flags.Add("--max-steps", config.max_steps, "At most so many steps");
   flags.Group("Run");
-  flags.AddParsed("--memory-budget", "SIZE",
-                  "Refuse a plan above it, such as 2GiB (default: 85 % of what is available)",
+  flags.AddParsed("--memory-budget", "SIZE", "Such as 2GiB (default: 85 % of what is available)",
                   [&config](const std::string& flag, const std::string& text) {
                     config.memory_budget = ParseBytes(flag, text);
                   });

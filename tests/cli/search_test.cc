@@ -1,0 +1,208 @@
+// Whole searches of a tiny space, as a user runs them.
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernels/core/file_io.h"
+#include "tests/cli/program.h"
+#include "tests/support/temp_dir.h"
+
+namespace nasengine {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class SearchTest : public ::testing::Test {
+ protected:
+  // A search of a few steps into folder `name`.
+  ProgramResult Search(const std::string& name, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = task_.Search({"--max-steps", "8", "--out", Path(name)});
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProgram(words, folder_.path());
+  }
+  std::string Path(const std::string& name) const { return folder_ / name; }
+
+  std::vector<Json> Metrics(const std::string& name) const {
+    std::istringstream lines(ReadFile(Path(name + "/metrics.jsonl")));
+    std::vector<Json> records;
+    for (std::string line; std::getline(lines, line);) records.push_back(Json::parse(line));
+    return records;
+  }
+  // What the seed decides.
+  std::vector<Json> Timeless(const std::string& name) const {
+    std::vector<Json> records = Metrics(name);
+    for (Json& record : records) {
+      record.erase("ms");
+      record.erase("peak_bytes");
+    }
+    return records;
+  }
+
+  TempDir folder_;
+  TinyTask task_{folder_.path()};
+};
+
+TEST_F(SearchTest, LeavesAWholeRunFolder) {
+  const ProgramResult result = Search("run", {"--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json summary = Json::parse(result.out);
+  EXPECT_EQ(summary, Json::parse(ReadFile(Path("run/summary.json"))));
+  EXPECT_EQ(summary["algorithm"], "proxyless-g");
+  EXPECT_EQ(summary["space"], "tiny");
+  EXPECT_EQ(summary["steps"], 16);
+  EXPECT_EQ(summary["architecture"].size(), 2u);
+  EXPECT_GT(summary["latency_ms"]["expected"], 0);
+  EXPECT_GE(summary["latency_ms"]["predicted"], 0);
+  // The table is of no machine.
+  EXPECT_TRUE(summary["latency_ms"]["measured"].is_null());
+  EXPECT_GT(summary["accuracy"]["test_top1"], 0);
+  EXPECT_GT(summary["peak_bytes"]["total"], summary["peak_bytes"]["weights"]);
+  EXPECT_GT(summary["seconds"]["total"], 0);
+  EXPECT_FALSE(summary["stopped"]);
+
+  std::set<std::string> phases;
+  for (const Json& record : Metrics("run")) phases.insert(record["phase"]);
+  EXPECT_EQ(phases, (std::set<std::string>{"warmup", "weight", "arch", "train"}));
+  EXPECT_EQ(ReadFile(Path("run/latency.json")), ReadFile(task_.table));
+  std::set<std::string> files;
+  for (const auto& entry : fs::directory_iterator(Path("run"))) {
+    files.insert(entry.path().filename());
+  }
+  EXPECT_EQ(files, (std::set<std::string>{"architecture.json", "latency.json", "metrics.jsonl",
+                                          "run.toml", "summary.json", "weights.safetensors"}));
+}
+
+TEST_F(SearchTest, TellsPeopleOnStdoutAndProgressOnStderr) {
+  const ProgramResult result = Search("run");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("Network found"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("nasengine train --network " + Path("run") + "/architecture.json"),
+            std::string::npos)
+      << result.out;
+  EXPECT_NE(result.err.find("estimate: "), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("search 8/8"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find('\r'), std::string::npos) << result.err;
+}
+
+TEST_F(SearchTest, SameSeedSameBitsOtherSeedOthers) {
+  ASSERT_EQ(Search("a").exit_code, 0);
+  ASSERT_EQ(Search("b").exit_code, 0);
+  ASSERT_EQ(Search("c", {"--seed", "2"}).exit_code, 0);
+  EXPECT_EQ(Timeless("a"), Timeless("b"));
+  EXPECT_EQ(ReadFile(Path("a/architecture.json")), ReadFile(Path("b/architecture.json")));
+  EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
+  EXPECT_NE(Timeless("a"), Timeless("c"));
+  EXPECT_NE(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("c/weights.safetensors")));
+}
+
+TEST_F(SearchTest, RunTomlRepeatsTheRun) {
+  ASSERT_EQ(Search("a", {"--seed", "5", "--reference-latency", "0.01ms"}).exit_code, 0);
+  const ProgramResult again =
+      RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}, "/");
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(Timeless("a"), Timeless("b"));
+  EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
+}
+
+TEST_F(SearchTest, DryRunWritesNothing) {
+  const ProgramResult result = RunProgram(task_.Search({"--dry-run", "--json"}), folder_.path());
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json estimate = Json::parse(result.out);
+  EXPECT_GT(estimate["seconds"]["search"], 0);
+  EXPECT_GT(estimate["all_paths_peak_bytes"], estimate["peak_bytes"]);
+  EXPECT_GT(estimate["memory_budget"], estimate["peak_bytes"]);
+  EXPECT_FALSE(fs::exists(Path("runs")));
+}
+
+TEST_F(SearchTest, ForceReplacesTheOldRunWhole) {
+  ASSERT_EQ(Search("run").exit_code, 0);
+  const std::string before = ReadFile(Path("run/summary.json"));
+  EXPECT_EQ(Search("run").exit_code, 1);
+  EXPECT_EQ(ReadFile(Path("run/summary.json")), before);
+  // With the table that the old run left.
+  ASSERT_EQ(Search("run", {"--force", "--latency-table", Path("run/latency.json")}).exit_code, 0);
+  EXPECT_EQ(ReadFile(Path("run/latency.json")), ReadFile(task_.table));
+}
+
+TEST_F(SearchTest, InterruptLeavesWholeFiles) {
+  RunningProgram program(
+      task_.Search({"--warmup-epochs", "3", "--epochs", "100000", "--out", Path("run")}),
+      folder_.path());
+  // Lines appear at the end of the first epoch.
+  for (int i = 0; i < 600 && !fs::exists(Path("run/metrics.jsonl")); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  program.Signal(SIGINT);
+  const ProgramResult result = program.Wait();
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("stopped; " + Path("run") +
+                            " holds latency.json, run.toml, metrics.jsonl, architecture.json, "
+                            "summary.json"),
+            std::string::npos)
+      << result.err;
+  EXPECT_TRUE(Json::parse(ReadFile(Path("run/summary.json")))["stopped"]);
+  EXPECT_FALSE(Metrics("run").empty());
+  for (const auto& entry : fs::directory_iterator(Path("run"))) {
+    EXPECT_EQ(entry.path().string().find(".tmp"), std::string::npos) << entry.path();
+  }
+}
+
+TEST_F(SearchTest, TrainAndEvalAgree) {
+  ASSERT_EQ(Search("run").exit_code, 0);
+  const std::string network = Path("run/architecture.json");
+  const ProgramResult trained =
+      RunProgram({"train", "--network", network, "--data", task_.data, "--epochs", "1", "--batch",
+                  "64", "--max-steps", "10", "--threads", "1", "--out", Path("trained"), "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const Json train = Json::parse(trained.out);
+  EXPECT_EQ(train, Json::parse(ReadFile(Path("trained/summary.json"))));
+  EXPECT_EQ(train["steps"], 10);
+  const ProgramResult evaluated = RunProgram(
+      {"eval", "--network", Path("trained/architecture.json"), "--weights",
+       Path("trained/weights.safetensors"), "--data", task_.data, "--threads", "1", "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  const Json eval = Json::parse(evaluated.out);
+  for (const char* key : {"top1", "top5", "loss", "images", "parameters", "macs"}) {
+    EXPECT_EQ(train[key], eval[key]) << key;
+  }
+  EXPECT_EQ(eval["images"], 1024);
+  EXPECT_EQ(Metrics("trained").back()["phase"], "eval");
+
+  // From these weights on, the first loss is below that from random ones.
+  const ProgramResult continued =
+      RunProgram({"train", "--network", network, "--weights", Path("trained/weights.safetensors"),
+                  "--data", task_.data, "--epochs", "1", "--batch", "64", "--max-steps", "2",
+                  "--threads", "1", "--out", Path("continued")});
+  ASSERT_EQ(continued.exit_code, 0) << continued.err;
+  EXPECT_LT(Metrics("continued").front()["loss"], Metrics("trained").front()["loss"]);
+}
+
+TEST_F(SearchTest, TrainRefusesWhatDoesNotFitInMemory) {
+  ASSERT_EQ(Search("run").exit_code, 0);
+  ExpectRefusal(RunProgram({"train", "--network", Path("run/architecture.json"), "--data",
+                            task_.data, "--memory-budget", "100KiB", "--out", Path("t")}),
+                1, {"100.0 KiB", "--batch"});
+  EXPECT_FALSE(fs::exists(Path("t")));
+}
+
+TEST_F(SearchTest, BaselinesAreTrainedToo) {
+  const ProgramResult result = Search("run", {"--baselines", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json rows = Json::parse(result.out)["baselines"];
+  ASSERT_GE(rows.size(), 1u);
+  EXPECT_EQ(rows[0]["kind"], "found");
+  for (const Json& row : rows) EXPECT_GT(row["accuracy"]["test_top1"], 0) << row;
+}
+
+}  // namespace
+}  // namespace nasengine
