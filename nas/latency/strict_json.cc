@@ -63,10 +63,13 @@ class StrictReader final : public nlohmann::json_sax<Json> {
     std::string current;
   };
 
-  // A token comes with the white space before it, and may hold a quoted key.
+  // A token comes with the white space before it, and may begin with the key of the value.
   static std::string LastPart(const std::string& token) {
     constexpr std::size_t kLongest = 40;
-    const std::size_t start = token.find_first_not_of(" \t\r\n");
+    constexpr std::string_view kAfterKey = "\": ";
+    const std::size_t key = token.rfind(kAfterKey);
+    const std::size_t start =
+        key != std::string::npos ? key + kAfterKey.size() : token.find_first_not_of(" \t\r\n");
     std::string part = start == std::string::npos ? "" : token.substr(start, kLongest);
     std::replace_if(
         part.begin(), part.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
