@@ -25,7 +25,7 @@ struct ProfileProgress {
 
 struct ProfileOptions {
   // Samples of every layer. Fewer when the time is up, but never fewer than min_rounds.
-  int rounds = 400;
+  int rounds = 2000;
   int min_rounds = 50;
   double time_budget_s = 8;
   // Of the weights and inputs that are timed.
