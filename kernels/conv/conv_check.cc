@@ -1,5 +1,6 @@
 // The part of dense and pointwise convolution that all implementations share: argument checks, the
-// list of outputs and the unit of rounding error. SPDX-License-Identifier: MIT
+// list of outputs and the unit of rounding error.
+// SPDX-License-Identifier: MIT
 #include "kernels/conv/conv_check.h"
 
 #include "kernels/core/float_kernel.h"

@@ -1,5 +1,6 @@
 // Plans of oneDNN's convolution primitive, shared by the dense, depthwise and pointwise operators,
-// which differ in the meaning of their weights only. For *_onednn.cc. SPDX-License-Identifier: MIT
+// which differ in the meaning of their weights only. For *_onednn.cc.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include "kernels/conv/conv_geometry.h"

@@ -1,5 +1,6 @@
 // The part of depthwise convolution that all implementations share: argument checks, the list of
-// outputs and the unit of rounding error. SPDX-License-Identifier: MIT
+// outputs and the unit of rounding error.
+// SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_check.h"
 
 #include <algorithm>

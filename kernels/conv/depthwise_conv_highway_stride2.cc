@@ -1,6 +1,7 @@
 // Depthwise backward-data for stride 2: each gradient pixel gathers from the output pixels that
 // read it. A tile starts at an even distance from the padded edge, so which taps meet which columns
-// is known when compiling. SPDX-License-Identifier: MIT
+// is known when compiling.
+// SPDX-License-Identifier: MIT
 #include "kernels/core/highway_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv/depthwise_conv_highway_stride2.cc"

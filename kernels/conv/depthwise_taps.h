@@ -1,5 +1,6 @@
 // The definition of depthwise convolution as a walk over its taps, for code that values plainness
-// over speed. SPDX-License-Identifier: MIT
+// over speed.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include "kernels/conv/conv_geometry.h"

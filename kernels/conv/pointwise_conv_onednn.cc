@@ -6,7 +6,8 @@
 // to 1.1 times the convolution's time in batches; at batch 1 0.7 to 1.1 times, with exceptions
 // to 1.5. The weights' gradient is a long sum into a small result, which the matrix product cannot
 // split among threads: it takes 1.5 to 2 times as long as the convolution at 56x56 to 14x14 with
-// few channels, and 0.9 times at best in batches. SPDX-License-Identifier: MIT
+// few channels, and 0.9 times at best in batches.
+// SPDX-License-Identifier: MIT
 #include "kernels/conv/conv_check.h"
 #include "kernels/conv/conv_onednn.h"
 #include "kernels/linear/matmul_onednn.h"

@@ -1,5 +1,6 @@
 // The reference of pointwise convolution: a plain matrix product over pixels, sums in f64, tensors
-// in f32 or f64. SPDX-License-Identifier: MIT
+// in f32 or f64.
+// SPDX-License-Identifier: MIT
 #include <vector>
 
 #include "kernels/conv/conv_check.h"

@@ -1,5 +1,6 @@
 // What operators on one floating-point type share: checks of their views, and registration of a
-// reference (f32 and f64) and of fast kernels (f32 only). SPDX-License-Identifier: MIT
+// reference (f32 and f64) and of fast kernels (f32 only).
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstddef>

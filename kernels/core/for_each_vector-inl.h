@@ -1,5 +1,6 @@
 // Walking a range of floats in vectors of the target that Highway compiles for, and its rest one by
-// one. Included by *_highway.cc after foreach_target.h. SPDX-License-Identifier: MIT
+// one. Included by *_highway.cc after foreach_target.h.
+// SPDX-License-Identifier: MIT
 #if defined(NASENGINE_FOR_EACH_VECTOR_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NASENGINE_FOR_EACH_VECTOR_INL_H_
 #undef NASENGINE_FOR_EACH_VECTOR_INL_H_

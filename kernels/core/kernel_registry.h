@@ -12,7 +12,8 @@
 //   };
 // Kernels overwrite their outputs (unless Args says accumulate), never allocate but scratch from
 // the Context, never synchronise. Registering is a function call; the registry is an object that
-// the program owns. Nothing falls back to another device. SPDX-License-Identifier: MIT
+// the program owns. Nothing falls back to another device.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <functional>

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "dnnl.hpp"
+#include <dnnl.hpp>
 #include "kernels/core/activation.h"
 #include "kernels/core/context.h"
 #include "kernels/core/error.h"

@@ -1,6 +1,7 @@
 // Splitting a kernel's work over the context's threads in contiguous chunks. Where a chunk begins
 // depends only on the amount of work and the thread count, so results that depend on the split are
-// the same in every run. Included by kernels only (needs OpenMP). SPDX-License-Identifier: MIT
+// the same in every run. Included by kernels only (needs OpenMP).
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <algorithm>

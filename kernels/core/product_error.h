@@ -1,5 +1,6 @@
 // How far f32 sums of products may lie from the exact sum: the body of Op::ErrorScale of
-// convolutions and matrix products. SPDX-License-Identifier: MIT
+// convolutions and matrix products.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cmath>

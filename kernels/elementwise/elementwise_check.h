@@ -1,5 +1,6 @@
 // Checks of the elementwise operators' arguments, and the one number that dropout's implementations
-// must share. SPDX-License-Identifier: MIT
+// must share.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include "kernels/elementwise/elementwise.h"

@@ -1,5 +1,6 @@
 // The elementwise operators written plainly, f64 inside: the truth that other implementations are
-// held against. SPDX-License-Identifier: MIT
+// held against.
+// SPDX-License-Identifier: MIT
 #include <bit>
 #include <cmath>
 #include <cstdint>

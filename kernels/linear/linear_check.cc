@@ -1,5 +1,6 @@
 // The part of the linear layer that all implementations share: argument checks, the list of outputs
-// and the unit of rounding error. SPDX-License-Identifier: MIT
+// and the unit of rounding error.
+// SPDX-License-Identifier: MIT
 #include "kernels/linear/linear_check.h"
 
 #include "kernels/core/float_kernel.h"

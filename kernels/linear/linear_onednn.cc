@@ -3,7 +3,8 @@
 // Forward is a matrix product, but for one row the inner-product primitive, whose matrix-vector
 // path reads the weights in place: 2 times faster at 1280 -> 1000. Backward-weights is the inner
 // product with plain weights: as fast as the matrix product, and it sums the bias's gradient on the
-// way. SPDX-License-Identifier: MIT
+// way.
+// SPDX-License-Identifier: MIT
 #include "kernels/linear/linear_check.h"
 #include "kernels/linear/matmul_onednn.h"
 

@@ -1,5 +1,6 @@
 // Plans of oneDNN's matrix product, shared by the linear layer and pointwise convolution, which is
-// a linear layer over pixels. For *_onednn.cc. SPDX-License-Identifier: MIT
+// a linear layer over pixels. For *_onednn.cc.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include "kernels/core/onednn_check.h"

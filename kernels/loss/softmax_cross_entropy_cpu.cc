@@ -1,5 +1,6 @@
 // Softmax cross-entropy with rows spread over threads and exponentials in f32. Plain C++: a batch
-// of logits is small beside any layer. SPDX-License-Identifier: MIT
+// of logits is small beside any layer.
+// SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

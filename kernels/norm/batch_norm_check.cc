@@ -1,5 +1,6 @@
 // The part of batch normalisation that all implementations share: argument checks, the lists of
-// outputs and the units of rounding error. SPDX-License-Identifier: MIT
+// outputs and the units of rounding error.
+// SPDX-License-Identifier: MIT
 #include "kernels/norm/batch_norm_check.h"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // Our batch normalisation as registered kernels: rows are shared among threads, each with its own
 // sums, which are combined in thread order, so a given number of threads always gives the same
-// bits. SPDX-License-Identifier: MIT
+// bits.
+// SPDX-License-Identifier: MIT
 #include "kernels/norm/batch_norm_highway.h"
 
 #include <omp.h>

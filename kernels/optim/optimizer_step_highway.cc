@@ -1,5 +1,6 @@
 // The optimiser steps in vectors, one pass over the slab, compiled for every instruction set and
-// chosen at run time. SPDX-License-Identifier: MIT
+// chosen at run time.
+// SPDX-License-Identifier: MIT
 #include <cstdint>
 
 #include "kernels/core/float_kernel.h"

@@ -1,5 +1,6 @@
 // The optimiser steps written plainly, f64 inside: the truth that other implementations are held
-// against. SPDX-License-Identifier: MIT
+// against.
+// SPDX-License-Identifier: MIT
 #include <cmath>
 #include <cstdint>
 

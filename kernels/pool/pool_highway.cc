@@ -1,6 +1,7 @@
 // Pooling in vectors of channels, compiled for every instruction set and chosen at run time. A
 // thread owns rows of the output; backward passes gather, so that no two threads write to one
-// element. SPDX-License-Identifier: MIT
+// element.
+// SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <cstdint>
 

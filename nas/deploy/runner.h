@@ -1,5 +1,6 @@
 // Runs a folded graph: everything that can be done once is done in the constructor, so that a run
-// is a row of kernel calls. SPDX-License-Identifier: MIT
+// is a row of kernel calls.
+// SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstdint>

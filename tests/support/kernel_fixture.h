@@ -1,5 +1,5 @@
-// What every kernel test needs: a context of two threads, seeded zero-mean tensors, the comparison of
-// all implementations with the reference, and finite differences in f64.
+// What every kernel test needs: a context of two threads, seeded zero-mean tensors, the comparison
+// of all implementations with the reference, and finite differences in f64.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -89,8 +89,8 @@ class KernelFixture : public ::testing::Test {
     FAIL() << Op::kName << " has no reference";
   }
 
-  // Holds `gradient` (f64, what backward says d loss / d variable is) against central differences of
-  // `loss`, a function of the f64 tensor `variable` that is restored afterwards.
+  // Holds `gradient` (f64, what backward says d loss / d variable is) against central differences
+  // of `loss`, a function of the f64 tensor `variable` that is restored afterwards.
   static void ExpectGradient(const Tensor& variable, const Tensor& gradient,
                              const std::function<double()>& loss, double step = 1e-4,
                              double relative = 1e-6) {

@@ -1,5 +1,6 @@
 // The activations: gradients against finite differences, every implementation against the
-// reference. SPDX-License-Identifier: MIT
+// reference.
+// SPDX-License-Identifier: MIT
 #include "kernels/activation/activation_op.h"
 
 #include <limits>

@@ -1,5 +1,6 @@
 // Depthwise convolution: the reference against finite differences, every implementation against the
-// reference. SPDX-License-Identifier: MIT
+// reference.
+// SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv.h"
 
 #include <cstring>

@@ -1,5 +1,6 @@
 // Pointwise convolution: the reference against finite differences, every implementation against the
-// reference. SPDX-License-Identifier: MIT
+// reference.
+// SPDX-License-Identifier: MIT
 #include "kernels/conv/pointwise_conv.h"
 
 #include "tests/support/kernel_fixture.h"

@@ -1,5 +1,6 @@
 // Elementwise operators: gradients against finite differences, every implementation against the
-// reference, and the properties that their contracts promise. SPDX-License-Identifier: MIT
+// reference, and the properties that their contracts promise.
+// SPDX-License-Identifier: MIT
 #include "kernels/elementwise/elementwise.h"
 
 #include <algorithm>

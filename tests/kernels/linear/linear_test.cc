@@ -1,5 +1,6 @@
 // The linear layer: the reference against finite differences, every implementation against the
-// reference. SPDX-License-Identifier: MIT
+// reference.
+// SPDX-License-Identifier: MIT
 #include "kernels/linear/linear.h"
 
 #include "tests/support/kernel_fixture.h"

@@ -1,5 +1,6 @@
 // Softmax cross-entropy: gradient against finite differences, every implementation against the
-// reference, values known in closed form, ranks. SPDX-License-Identifier: MIT
+// reference, values known in closed form, ranks.
+// SPDX-License-Identifier: MIT
 #include "kernels/loss/softmax_cross_entropy.h"
 
 #include "tests/support/kernel_fixture.h"

@@ -1,5 +1,6 @@
 // Batch normalisation: the reference against finite differences, every implementation against the
-// reference. SPDX-License-Identifier: MIT
+// reference.
+// SPDX-License-Identifier: MIT
 #include "kernels/norm/batch_norm.h"
 
 #include <cmath>

@@ -1,5 +1,6 @@
 // Optimiser steps: numbers worked out by hand, properties of Adam's first step, every
-// implementation against the reference. SPDX-License-Identifier: MIT
+// implementation against the reference.
+// SPDX-License-Identifier: MIT
 #include "kernels/optim/optimizer_step.h"
 
 #include "tests/support/kernel_fixture.h"

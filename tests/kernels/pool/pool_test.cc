@@ -1,5 +1,6 @@
 // Pooling: gradients against finite differences, every implementation against the reference, and
-// what padding and ties mean. SPDX-License-Identifier: MIT
+// what padding and ties mean.
+// SPDX-License-Identifier: MIT
 #include "kernels/pool/pool.h"
 
 #include "tests/support/kernel_fixture.h"
