@@ -19,7 +19,7 @@ void WeightedSumBackward(Context& context, std::span<const WeightedTerm> terms, 
   for (std::size_t k = 0; k < terms.size(); ++k) {
     const bool last = k + 1 == terms.size();
     if (terms[k].weight == 1) {
-      terms[k].slot->Accumulate(context, last ? std::move(dy) : dy);
+      terms[k].slot->Accumulate(context, dy);
       continue;
     }
     Tensor dx =
@@ -45,8 +45,9 @@ Variable Sum(Tape& tape, const Variable& a, const Variable& b) {
                                                                           std::span<Tensor>) {
                  Tensor dy = out->Take();
                  if (!dy.defined()) return;
-                 if (a != nullptr) a->Accumulate(context, b == nullptr ? std::move(dy) : dy);
-                 if (b != nullptr) b->Accumulate(context, std::move(dy));
+                 for (const auto& slot : {a, b}) {
+                   if (slot != nullptr) slot->Accumulate(context, dy);
+                 }
                }});
   return out;
 }

@@ -54,12 +54,12 @@ void RegisterReference(KernelRegistry& registry, std::type_identity_t<KernelFunc
 
 // A kernel of ours that declines f64, told by the first output. `workspace_bytes` may be null.
 template <class Op>
-void RegisterF32(KernelRegistry& registry, std::string name,
+void RegisterF32(KernelRegistry& registry, const std::string& name,
                  std::type_identity_t<KernelFunction<Op>> run,
                  std::size_t (*workspace_bytes)(Context&, const typename Op::Args&) = nullptr) {
   KernelEntry<Op> entry;
   entry.impl = Impl::kOurs;
-  entry.name = std::move(name);
+  entry.name = name;
   entry.declines = [](Context&, const typename Op::Args& args) {
     typename Op::Args copy = args;
     return Op::Outputs(copy).front()->dtype == DType::kF64 ? std::string("found f64, takes f32")

@@ -19,7 +19,7 @@ SourceValue Convert(const Json& json, std::string_view origin, const std::string
   if (json.is_object()) {
     value.kind = SourceValue::Kind::kTable;
     for (const auto& [key, member] : json.items()) {
-      const std::string member_path = path.empty() ? key : path + "." + key;
+      const std::string member_path = path.empty() ? key : StrCat(path, ".", key);
       value.members.push_back(
           {key, StrCat(origin, ": ", member_path), Convert(member, origin, member_path)});
     }

@@ -61,7 +61,7 @@ class TapeTest : public GradientFixture {
 
   // Passes the gradient on and tells where it lay.
   static Variable Tap(Tape& tape, const Variable& x, const void** seen) {
-    const Variable out = tape.Output(x.value());
+    Variable out = tape.Output(x.value());
     tape.Record(
         {.name = "tap",
          .backward = [out = out.slot(), in = x.slot(), seen](Context& context, std::span<Tensor>) {

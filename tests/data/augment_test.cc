@@ -134,7 +134,7 @@ TEST(AugmentTest, ChoicesAreUniform) {
   expect_uniform(crop_x, 5);
   expect_uniform(cutout_y, 8);
   expect_uniform(cutout_x, 10);
-  EXPECT_NEAR(flips, draws / 2, 5 * std::sqrt(draws * 0.25));
+  EXPECT_NEAR(flips, draws * 0.5, 5 * std::sqrt(draws * 0.25));
 }
 
 TEST(AugmentTest, EvaluationOnlyNormalises) {
