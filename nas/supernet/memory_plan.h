@@ -35,7 +35,7 @@ struct PlanOptions {
   std::int64_t batch = 128;
   PlannedStep step = PlannedStep::kWeights;
   int threads = 1;
-  KernelPolicy policy;
+  KernelPolicy policy{};
   // Bytes that the data set and its loaders hold.
   std::int64_t data_bytes = 0;
 };

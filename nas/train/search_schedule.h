@@ -1,0 +1,39 @@
+// When a search takes which step, at which learning rate: arithmetic alone, so that a schedule can
+// be counted without data.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "nas/space/recipe.h"
+
+namespace nasengine {
+
+// Warm-up of the weights, then weight steps with an architecture step after every arch_every-th,
+// none in the first arch_start_epoch epochs. Weight steps of each phase count from 0.
+class SearchSchedule {
+ public:
+  // `max_steps` > 0 bounds the weight steps of the warm-up and of the search each.
+  SearchSchedule(const Recipe& recipe, std::int64_t batches_per_epoch, std::int64_t max_steps);
+
+  // Weight steps of the two phases, and architecture steps of the second.
+  std::int64_t warmup_steps() const { return warmup_steps_; }
+  std::int64_t search_steps() const { return search_steps_; }
+  std::int64_t architecture_steps() const;
+  // Whether an architecture step follows weight step `step` of the search.
+  bool TakesArchitectureStep(std::int64_t step) const;
+
+  // Each phase has a cosine of its own, per batch, from the recipe's rate to 0.
+  double WarmupLr(std::int64_t step) const;
+  double SearchLr(std::int64_t step) const;
+
+ private:
+  double warmup_lr_;
+  double search_lr_;
+  std::int64_t arch_every_;
+  std::int64_t first_arch_step_;
+  std::int64_t warmup_steps_;
+  std::int64_t search_steps_;
+};
+
+}  // namespace nasengine

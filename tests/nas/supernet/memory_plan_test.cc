@@ -1,0 +1,137 @@
+// The plan against the count of real steps on the default space.
+// SPDX-License-Identifier: MIT
+#include "nas/supernet/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "nas/space/space_file.h"
+#include "nas/supernet/prepare.h"
+#include "nas/supernet/step.h"
+#include "tests/support/supernet_fixture.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::int64_t kBatch = 32;
+
+class MemoryPlanTest : public SupernetFixture {
+ protected:
+  // Counts real steps of `space` along `path` in an allocator of their own; the batch is not in it.
+  MemoryPlan Count(const SearchSpace& space, const Path& path, PlannedStep step) {
+    CachingAllocator counted(context().backend());
+    const std::unique_ptr<Context> own = context().Sibling(counted, context().registry());
+    Supernet supernet(*own, space);
+    supernet.Initialize(1);
+    for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(*own);
+    const Batch batch = RandomBatch(space, kBatch);  // from the fixture's allocator
+    for (int i = 0; i < 2; ++i) {
+      if (i == 1) counted.ResetPeak();
+      std::vector<GateGradients> gates(path.size());
+      switch (step) {
+        case PlannedStep::kWeights:
+          RunWeightStep(*own, supernet, path, batch.images, batch.labels, 0.1f, {});
+          break;
+        case PlannedStep::kArchitecture:
+          RunArchitectureStep(*own, supernet, path, batch.images, batch.labels, gates);
+          break;
+        case PlannedStep::kAllPaths:
+          RunAllPathsStep(*own, supernet, batch.images, batch.labels, 0.1f, {});
+          break;
+      }
+      for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();
+    }
+    return ToMemoryPlan(counted.stats());
+  }
+
+  MemoryPlan Plan(const SearchSpace& space, const Path& path, PlannedStep step,
+                  std::int64_t batch = kBatch) {
+    return PlanStep(space, path, context().registry(),
+                    {.batch = batch, .step = step, .threads = context().threads()});
+  }
+
+  static void ExpectWithin(double share, std::int64_t plan, std::int64_t count) {
+    EXPECT_GT(count, 0);
+    EXPECT_LE(std::abs(static_cast<double>(plan - count)), share * static_cast<double>(count))
+        << "planned " << plan << ", counted " << count;
+  }
+};
+
+TEST_F(MemoryPlanTest, AgreesWithTheCountOfRealSteps) {
+  const SearchSpace space = LoadSpace("fashion");
+  const Path largest = LargestPath(space);
+  for (const PlannedStep step :
+       {PlannedStep::kWeights, PlannedStep::kArchitecture, PlannedStep::kAllPaths}) {
+    SCOPED_TRACE(static_cast<int>(step));
+    const MemoryPlan plan = Plan(space, largest, step);
+    const MemoryPlan count = Count(space, largest, step);
+    ExpectWithin(0.02, plan.peak - plan.workspace, count.peak - count.workspace);
+    ExpectWithin(0.05, plan.peak, count.peak);
+    ExpectWithin(0.02, plan.weights, count.weights);
+    ExpectWithin(0.02, plan.activations, count.activations);
+    EXPECT_EQ(plan.optimizer, count.optimizer);
+  }
+}
+
+TEST_F(MemoryPlanTest, CategoriesAddUpAndFollowTheBatch) {
+  const SearchSpace space = TinySpace({.input = {16, 16, 3}});
+  const Path path = LargestPath(space);
+  const MemoryPlan small = Plan(space, path, PlannedStep::kWeights, 8);
+  EXPECT_EQ(small.peak, small.weights + small.gradients + small.optimizer + small.activations +
+                            small.workspace + small.data);
+  const MemoryPlan large = Plan(space, path, PlannedStep::kWeights, 80);
+  EXPECT_EQ(small.weights, large.weights);
+  EXPECT_NEAR(static_cast<double>(large.activations), 10.0 * static_cast<double>(small.activations),
+              0.05 * static_cast<double>(large.activations));
+}
+
+TEST_F(MemoryPlanTest, TheSearchsPlanIsTheLargerStepAndCountsTheData) {
+  SearchSpace space = TinySpace({.input = {16, 16, 3}});
+  const Path path = LargestPath(space);
+  PlanOptions options{.batch = 16, .threads = context().threads(), .data_bytes = 1 << 20};
+  options.step = PlannedStep::kWeights;
+  const MemoryPlan weights = PlanStep(space, path, context().registry(), options);
+  options.step = PlannedStep::kArchitecture;
+  const MemoryPlan architecture = PlanStep(space, path, context().registry(), options);
+  EXPECT_EQ(weights.data, 1 << 20);
+  EXPECT_EQ(PlanSearch(space, context().registry(), options).peak,
+            std::max(weights.peak, architecture.peak));
+  space.recipe.arch_batch = 64;
+  EXPECT_GT(PlanSearch(space, context().registry(), options).peak, weights.peak);
+}
+
+TEST_F(MemoryPlanTest, OnePathTakesAFractionOfAllPaths) {
+  const SearchSpace space = LoadSpace("fashion");
+  const Path largest = LargestPath(space);
+  const MemoryPlan one = Plan(space, largest, PlannedStep::kWeights);
+  const MemoryPlan all = Plan(space, largest, PlannedStep::kAllPaths);
+  EXPECT_LT(3 * one.activations, all.activations);
+}
+
+TEST_F(MemoryPlanTest, TrainingsPlanAgreesWithTheCount) {
+  const SearchSpace space = LoadSpace("fashion");
+  const NetworkDesc desc = nasengine::Derive(space, LargestPath(space));
+  const MemoryPlan plan =
+      PlanTraining(desc, context().registry(), {.batch = kBatch, .threads = context().threads()});
+  CachingAllocator counted(context().backend());
+  const std::unique_ptr<Context> own = context().Sibling(counted, context().registry());
+  Network network(*own, desc);
+  network.Initialize(1);
+  for (ParameterSlab* slab : network.Slabs()) slab->momentum(*own);
+  const Batch batch = RandomBatch(space, kBatch);
+  const Rng dropout(1, RngPurpose::kDropout);
+  for (int i = 0; i < 2; ++i) {
+    if (i == 1) counted.ResetPeak();
+    Tape tape(*own, GradientsOf::kActivationsAndParameters);
+    const Variable logits = network.Forward(tape, batch.images, {.dropout_rng = &dropout});
+    tape.Backward(SoftmaxCrossEntropy(tape, logits, batch.labels, 0).loss);
+    for (ParameterSlab* slab : network.Slabs()) slab->DropGradients();
+  }
+  const MemoryPlan count = ToMemoryPlan(counted.stats());
+  ExpectWithin(0.02, plan.peak - plan.workspace, count.peak - count.workspace);
+  ExpectWithin(0.05, plan.peak, count.peak);
+}
+
+}  // namespace
+}  // namespace nasengine

@@ -1,0 +1,162 @@
+// After preparation, a search's steps ask the system for nothing.
+//
+// "The system" is counted in two ways. Tensors and scratch: the regions that the caching allocator
+// takes from the device backend. Everything else: this program replaces the C library's allocation
+// functions and counts calls for 128 KiB and more, the size from which the C library maps a block
+// of its own; and what it holds from the system (mallinfo2: heaps and mapped blocks together) may
+// grow by at most 1 MiB in the first two steps - the vendor's matrix product packs into small
+// buffers of its own, which its first runs take from the heap - and not at all afterwards.
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+
+#include "data/split.h"
+#include "data/synthetic_dataset.h"
+#include "nas/search/gradient_searcher.h"
+#include "nas/space/space_file.h"
+#include "nas/supernet/prepare.h"
+#include "nas/train/evaluator.h"
+#include "nas/train/trainer.h"
+#include "tests/support/fake_latency_table.h"
+#include "tests/support/supernet_fixture.h"
+
+// Sanitizers replace the same functions.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define NASENGINE_COUNTS_MALLOC 1
+
+namespace {
+
+constexpr std::size_t kLargeBytes = std::size_t{128} << 10;
+std::atomic<long> large_allocations = 0;
+
+void Count(std::size_t bytes) {
+  if (bytes >= kLargeBytes) large_allocations.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+extern "C" {
+
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t bytes) {
+  Count(bytes);
+  return __libc_malloc(bytes);
+}
+void* calloc(std::size_t count, std::size_t bytes) {
+  Count(count * bytes);
+  return __libc_calloc(count, bytes);
+}
+void* realloc(void* data, std::size_t bytes) {
+  Count(bytes);
+  return __libc_realloc(data, bytes);
+}
+void* memalign(std::size_t alignment, std::size_t bytes) {
+  Count(bytes);
+  return __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
+  Count(bytes);
+  return __libc_memalign(alignment, bytes);
+}
+int posix_memalign(void** data, std::size_t alignment, std::size_t bytes) {
+  Count(bytes);
+  void* block = __libc_memalign(alignment, bytes);
+  if (block == nullptr) return ENOMEM;
+  *data = block;
+  return 0;
+}
+
+}  // extern "C"
+
+namespace {
+
+struct SystemMemory {
+  long large_allocations;
+  std::size_t heap_bytes;
+};
+SystemMemory Now() {
+  const struct mallinfo2 info = mallinfo2();
+  return {large_allocations.load(), info.arena + info.hblkhd};
+}
+
+}  // namespace
+#endif
+
+namespace nasengine {
+namespace {
+
+class AllocationTest : public SupernetFixture {};
+
+TEST_F(AllocationTest, TwoHundredStepsOverRandomPathsTakeNothingFromTheSystem) {
+#ifndef NASENGINE_COUNTS_MALLOC
+  GTEST_SKIP() << "a sanitizer owns the allocation functions";
+#else
+  constexpr std::int64_t kBatch = 8;
+  const SearchSpace space = LoadSpace("fashion");
+  const LatencyModel model(space, FakeLatencyTable(space));
+  Supernet supernet(context(), space);
+  supernet.Initialize(1);
+  const Batch weight_batch = RandomBatch(space, kBatch, 1);
+  const Batch arch_batch = RandomBatch(space, kBatch, 2);
+  const Trainer trainer({});
+  GradientSearcher searcher(
+      supernet, &model,
+      Objective({.reference_ms = model.ReferenceMs()}, model.SmallestReachableMs()),
+      {.seed = 1, .alpha_lr = 0.01});
+  PrepareSupernet(context(), allocator(), supernet,
+                  {.weights = kBatch, .architecture = kBatch, .evaluation = {}});
+
+  const MemoryStats stats = allocator().stats();
+  const std::size_t workspace = context().workspace_bytes();
+  const SystemMemory before = Now();
+  SystemMemory settled = before;
+  for (std::uint64_t step = 0; step < 200; ++step) {
+    trainer.Step(context(), supernet, searcher.WeightPath(step), weight_batch, 0.01);
+    if (step % 5 == 1) searcher.ArchitectureStep(context(), arch_batch, step);
+    if (step == 1) settled = Now();
+  }
+  const SystemMemory after = Now();
+  EXPECT_EQ(allocator().stats().system_allocations, stats.system_allocations);
+  EXPECT_EQ(allocator().stats().active_bytes, stats.active_bytes);
+  EXPECT_EQ(context().workspace_bytes(), workspace);
+  EXPECT_EQ(after.large_allocations, before.large_allocations);
+  EXPECT_LE(settled.heap_bytes, before.heap_bytes + (std::size_t{1} << 20));
+  EXPECT_LE(after.heap_bytes, settled.heap_bytes);
+
+  // The counters see what they are there for.
+  const Tensor more = context().Empty({std::int64_t{1} << 28}, DType::kU8, MemoryCategory::kData);
+  EXPECT_GT(allocator().stats().system_allocations, stats.system_allocations);
+  const std::vector<char> large(kLargeBytes << 4, 'x');
+  EXPECT_EQ(large.back(), 'x');
+  EXPECT_GT(Now().large_allocations, after.large_allocations);
+  EXPECT_GT(Now().heap_bytes, after.heap_bytes);
+#endif
+}
+
+TEST_F(AllocationTest, APreparedNetworkTrainsAndIsEvaluatedFromItsRegion) {
+  const SearchSpace space = TinySpace({.input = {16, 16, 3}});
+  const SyntheticDataset data({.shape = {16, 16, 3}, .classes = 3, .count = 50});
+  EvalBatches batches(data, AllIndices(data), 16, ComputeChannelStats(data), allocator());
+  Network network(context(), nasengine::Derive(space, Path{1, 1}));
+  network.Initialize(1);
+  const Batch batch = RandomBatch(space, 24);
+  PrepareNetwork(context(), allocator(), network, {.training = 24, .evaluation = {16, 2}});
+  const std::int64_t system_allocations = allocator().stats().system_allocations;
+  const Rng dropout(1, RngPurpose::kDropout);
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    Trainer({}).Step(context(), network, batch, 0.01, {.dropout_rng = &dropout, .step = step});
+  }
+  Evaluate(context(), network, batches);
+  EXPECT_EQ(allocator().stats().system_allocations, system_allocations);
+}
+
+}  // namespace
+}  // namespace nasengine

@@ -1,0 +1,68 @@
+// The published schedule by its counts, and the phases' learning rates.
+// SPDX-License-Identifier: MIT
+#include "nas/train/search_schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace nasengine {
+namespace {
+
+// 1,281,167 - 50,000 training images in batches of 256, the last one partial.
+constexpr std::int64_t kImageNetBatches = (1281167 - 50000 + 255) / 256;
+
+TEST(SearchScheduleTest, CountsOfThePublishedSearch) {
+  EXPECT_EQ(kImageNetBatches, 4810);
+  Recipe recipe;  // the defaults are the published ones
+  const SearchSchedule schedule(recipe, kImageNetBatches, 0);
+  EXPECT_EQ(schedule.warmup_steps(), 192400);
+  EXPECT_EQ(schedule.search_steps(), 577200);
+  EXPECT_EQ(schedule.architecture_steps(), 114478);
+  int first_epoch = 0;
+  int second_epoch = 0;
+  for (std::int64_t step = 0; step < kImageNetBatches; ++step) {
+    first_epoch += schedule.TakesArchitectureStep(step);
+    second_epoch += schedule.TakesArchitectureStep(kImageNetBatches + step);
+  }
+  EXPECT_EQ(first_epoch, 0);
+  EXPECT_EQ(second_epoch, 962);
+}
+
+TEST(SearchScheduleTest, LearningRatesOfThePublishedSearch) {
+  const SearchSchedule schedule({}, kImageNetBatches, 0);
+  EXPECT_DOUBLE_EQ(schedule.SearchLr(0), 0.025);
+  EXPECT_NEAR(schedule.SearchLr(60 * kImageNetBatches), 0.0125, 1e-9);
+  EXPECT_NEAR(schedule.SearchLr(119 * kImageNetBatches), 4.2834e-06, 1e-10);
+  EXPECT_DOUBLE_EQ(schedule.WarmupLr(0), 0.05);
+  EXPECT_NEAR(schedule.WarmupLr(20 * kImageNetBatches), 0.025, 1e-9);
+}
+
+TEST(SearchScheduleTest, AnArchitectureStepFollowsEveryKthWeightStepFromItsEpochOn) {
+  Recipe recipe;
+  recipe.search_epochs = 3;
+  recipe.arch_every = 3;
+  recipe.arch_start_epoch = 1;
+  const SearchSchedule schedule(recipe, 7, 0);
+  std::vector<std::int64_t> taken;
+  for (std::int64_t step = 0; step < schedule.search_steps(); ++step) {
+    if (schedule.TakesArchitectureStep(step)) taken.push_back(step);
+  }
+  EXPECT_EQ(taken, (std::vector<std::int64_t>{8, 11, 14, 17, 20}));
+  EXPECT_EQ(schedule.architecture_steps(), 5);
+}
+
+TEST(SearchScheduleTest, MaxStepsBoundsEachPhaseAndItsCosine) {
+  Recipe recipe;
+  recipe.warmup_epochs = 2;
+  recipe.search_epochs = 5;
+  const SearchSchedule schedule(recipe, 10, 30);
+  EXPECT_EQ(schedule.warmup_steps(), 20);
+  EXPECT_EQ(schedule.search_steps(), 30);
+  EXPECT_NEAR(schedule.SearchLr(15), recipe.search_lr / 2, 1e-12);
+  recipe.warmup_epochs = 0;
+  EXPECT_EQ(SearchSchedule(recipe, 10, 30).warmup_steps(), 0);
+}
+
+}  // namespace
+}  // namespace nasengine
