@@ -30,7 +30,7 @@ set(rows
   "nas/export                             kernels/ autograd/ nas/(space|supernet|deploy)/"
   "nas/report                             ${plain_core} nas/space/"
   "nas/cli                                kernels/ autograd/ data/ nas/"
-  "tests                                  kernels/ autograd/ data/ nas/"
+  "tests                                  kernels/ autograd/ data/ nas/ bench/"
   "bench                                  kernels/ autograd/ data/ nas/"
 )
 # Slow to compile: for a few .cc files, never for a header of ours.

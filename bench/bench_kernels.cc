@@ -1,0 +1,131 @@
+// `bench kernels`: every operator on the shapes of the built-in spaces, ours beside the vendor's.
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "bench/commands.h"
+#include "bench/document.h"
+#include "bench/kernels/kernel_case.h"
+
+namespace nasengine {
+
+std::string ImageName(std::int64_t size, std::int64_t channels, std::int64_t n) {
+  return StrCat(size, "x", size, "x", channels, " n", n);
+}
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<KernelCase> AllCases() {
+  std::vector<KernelCase> all;
+  for (auto make : {DepthwiseCases, PointwiseCases, StemCases, NormCases, SmallOperatorCases}) {
+    for (KernelCase& one : make()) all.push_back(std::move(one));
+  }
+  // Rows of one operator together, operators in the order in which they come first.
+  std::map<std::string, std::size_t> order;
+  for (const KernelCase& one : all) order.try_emplace(one.op, order.size());
+  std::ranges::stable_sort(all, {}, [&](const KernelCase& one) { return order.at(one.op); });
+  return all;
+}
+
+double FloorOf(const KernelCase& one, const MachineLimits& limits) {
+  return FloorMs(limits,
+                 {.bytes = one.bytes,
+                  .flops = one.flops,
+                  .footprint_bytes = one.footprint_bytes > 0 ? one.footprint_bytes : one.bytes});
+}
+
+// What the program itself would run: ours where there is one.
+const std::optional<RobustSummary>& Chosen(const KernelTimes& times) {
+  return times.ours ? times.ours : times.vendor;
+}
+
+Json Ms(const std::optional<RobustSummary>& summary) {
+  return summary ? Json(summary->median) : Json(nullptr);
+}
+
+Json ToRow(const KernelCase& one, const KernelTimes& times, const MachineLimits& limits) {
+  const double floor_ms = FloorOf(one, limits);
+  const std::optional<RobustSummary>& chosen = Chosen(times);
+  Json row = {{"name", one.name()},
+              {"ms_ours", Ms(times.ours)},
+              {"ms_vendor", Ms(times.vendor)},
+              {"ms_reference", Ms(times.reference)},
+              {"bytes", one.bytes},
+              {"flops", one.flops},
+              {"floor_ms", floor_ms}};
+  if (!chosen) return row;
+  row["share_of_floor"] = floor_ms / chosen->median;
+  row["mad_ms_ours"] = times.ours ? Json(times.ours->mad) : Json(nullptr);
+  row["mad_ms_vendor"] = times.vendor ? Json(times.vendor->mad) : Json(nullptr);
+  row["rounds"] = chosen->count;
+  row["same_against_same"] = times.noise;
+  row["gbps"] = one.bytes / (chosen->median * 1e6);
+  row["gflops"] = one.flops / (chosen->median * 1e6);
+  return row;
+}
+
+std::string Cell(const std::optional<RobustSummary>& summary) {
+  return summary ? fmt::format("{:8.3f}", summary->median) : fmt::format("{:>8}", "-");
+}
+
+void PrintHead(const std::string& op, bool reference) {
+  fmt::print("\n{}\n{:<22}{:>8}{:>5}{:>8}{}{:>8}{:>6}{:>6}{:>6}{:>6}{:>5}\n", op, "  ms", "ours",
+             "±%", "vendor", reference ? fmt::format("{:>9}", "ref") : "", "floor", "of%", "v/o",
+             "GB/s", "GF/s", "s/s%");
+}
+
+void PrintRow(const KernelCase& one, const KernelTimes& times, double floor_ms, bool reference) {
+  const std::optional<RobustSummary>& chosen = Chosen(times);
+  if (!chosen) return;
+  const bool both = times.ours && times.vendor;
+  fmt::print(
+      "  {:<20}{}{:>5.1f}{}{}{:8.3f}{:>6.0f}{}{:>6.0f}{:>6.0f}{:>5.1f}\n", one.shape,
+      Cell(times.ours), 100 * chosen->mad / chosen->median, Cell(times.vendor),
+      reference ? " " + Cell(times.reference) : "", floor_ms, 100 * floor_ms / chosen->median,
+      both ? fmt::format("{:6.2f}", times.vendor->median / times.ours->median)
+           : fmt::format("{:>6}", "-"),
+      one.bytes / (chosen->median * 1e6), one.flops / (chosen->median * 1e6), 100 * times.noise);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+Json BenchKernels(const BenchOptions& options) {
+  Workbench bench(options.threads);
+  const std::regex filter(options.filter);
+  const MachineLimits limits = MeasureLimits(bench.context());
+  bench.allocator().ReleaseCached();
+  Json document = MakeDocument("kernels", bench);
+  document["limits"] = ToJson(limits);
+  if (!options.json) {
+    PrintMachine(bench);
+    PrintLimits(limits);
+  }
+  KernelTiming timing;
+  timing.with_reference = options.reference;
+  if (options.rounds > 0) {
+    timing.rounds.min_rounds = options.rounds;
+    timing.rounds.max_rounds = options.rounds;
+  }
+  std::string op;
+  for (const KernelCase& one : AllCases()) {
+    if (!std::regex_search(one.name(), filter)) continue;
+    timing.terms = one.terms;
+    const KernelTimes times = one.time(bench, timing);
+    document["rows"].push_back(ToRow(one, times, limits));
+    if (options.json) continue;
+    if (one.op != op) PrintHead(one.op, options.reference);
+    op = one.op;
+    PrintRow(one, times, FloorOf(one, limits), options.reference);
+  }
+  return document;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,178 @@
+// `bench step`: what a step of a search costs in time and memory, beside a step of all paths.
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "bench/commands.h"
+#include "bench/document.h"
+#include "bench/harness.h"
+#include "bench/supernet_steps.h"
+#include "nas/config/machine.h"
+#include "nas/report/format.h"
+#include "nas/space/counts.h"
+#include "nas/space/space_file.h"
+
+namespace nasengine {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kRounds = 9;
+constexpr std::int64_t kSmallImageBatch = 128;
+constexpr std::int64_t kLargeImageBatch = 16;
+constexpr std::int64_t kLargeImagePixels = 64 * 64;
+
+// Multiply-accumulates of one image, forward, through every layer and candidate once.
+double AllPathsMacs(const SearchSpace& space) {
+  double macs = 0;
+  for (const SpaceNode& node : space.nodes) {
+    if (const auto* layer = std::get_if<LayerDesc>(&node)) {
+      macs += static_cast<double>(CountLayer(*layer).macs);
+    } else {
+      for (const LayerDesc& candidate : std::get<ChoiceNode>(node).candidates) {
+        macs += static_cast<double>(CountLayer(candidate).macs);
+      }
+    }
+  }
+  return macs;
+}
+
+// Operations that a step cannot avoid. Backward costs a forward each for data and for weights; an
+// architecture step needs the data's only, and every candidate that was not drawn once forward.
+double StepFlops(const SearchSpace& space, PlannedStep step, std::int64_t batch) {
+  const double mean = MeanMacs(space);
+  const double all = AllPathsMacs(space);
+  const double macs = step == PlannedStep::kWeights        ? 3 * mean
+                      : step == PlannedStep::kArchitecture ? mean + all
+                                                           : 3 * all;
+  return 2 * macs * static_cast<double>(batch);
+}
+
+std::size_t MostCandidates(const SearchSpace& space) {
+  std::size_t most = 0;
+  for (const ChoiceNode* choice : space.Choices()) most = std::max(most, choice->candidates.size());
+  return most;
+}
+
+struct StepCase {
+  PlannedStep step;
+  RobustSummary ms;
+  MemoryPlan peak;
+};
+
+constexpr PlannedStep kSteps[] = {PlannedStep::kWeights, PlannedStep::kArchitecture,
+                                  PlannedStep::kAllPaths};
+
+// A step of all paths must fit beside what else runs here.
+bool AllPathsFit(const Workbench& bench, const SearchSpace& space, std::int64_t batch) {
+  const PlanOptions plan{.batch = batch,
+                         .step = PlannedStep::kAllPaths,
+                         .threads = bench.threads(),
+                         .policy = {},
+                         .data_bytes = 0};
+  return PlanStep(space, {}, bench.registry(), plan).peak <= DefaultMemoryBudget();
+}
+
+void PrintSpace(const SearchSpace& space, std::int64_t batch, const std::vector<StepCase>& cases,
+                double noise, const MachineLimits& limits) {
+  fmt::print("\n{} {}, batch {}, f32; same against same {:.1f} %\n", space.name,
+             ToString(space.input), batch, 100 * noise);
+  fmt::print("  {:<14}{:>10}{:>7}{:>10}{:>11}{:>12}{:>12}{:>9}\n", "step", "ms", "±%", "images/s",
+             "x weights", "peak", "activations", "of FMA%");
+  for (const StepCase& one : cases) {
+    const double floor_ms = StepFlops(space, one.step, batch) / (limits.fma_gflops * 1e6);
+    fmt::print("  {:<14}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9.0f}\n",
+               NameOf(one.step), one.ms.median, 100 * one.ms.mad / one.ms.median,
+               1e3 * static_cast<double>(batch) / one.ms.median,
+               one.ms.median / cases.front().ms.median, FormatBytes(one.peak.peak),
+               FormatBytes(one.peak.activations), 100 * floor_ms / one.ms.median);
+  }
+  std::fflush(stdout);
+}
+
+Json ToRow(const SearchSpace& space, std::int64_t batch, const StepCase& one, double noise,
+           const MachineLimits& limits) {
+  return {{"name", StrCat(space.name, " ", NameOf(one.step))},
+          {"algorithm", AlgorithmOf(one.step)},
+          {"candidates", MostCandidates(space)},
+          {"batch", batch},
+          {"dtype", "f32"},
+          {"peak_bytes", one.peak.peak},
+          {"step_ms", one.ms.median},
+          {"mad_ms", one.ms.mad},
+          {"rounds", one.ms.count},
+          {"same_against_same", noise},
+          {"images_per_second", 1e3 * static_cast<double>(batch) / one.ms.median},
+          {"activation_bytes", one.peak.activations},
+          {"floor_ms", StepFlops(space, one.step, batch) / (limits.fma_gflops * 1e6)}};
+}
+
+void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& options,
+              const MachineLimits& limits, Json& rows) {
+  const bool large = space.input.h * space.input.w > kLargeImagePixels;
+  const std::int64_t batch = options.batch > 0 ? options.batch
+                             : large           ? kLargeImageBatch
+                                               : kSmallImageBatch;
+  const std::regex filter(options.filter);
+  const auto wanted = [&](PlannedStep step) {
+    return std::regex_search(StrCat(space.name, " ", NameOf(step)), filter);
+  };
+  bool all_paths = wanted(PlannedStep::kAllPaths);
+  if (all_paths && !AllPathsFit(bench, space, batch)) {
+    fmt::print(stderr, "{}: a step of all paths does not fit into memory and is left out\n",
+               space.name);
+    all_paths = false;
+  }
+  std::vector<StepCase> cases;
+  for (PlannedStep step : kSteps) {
+    if (step == PlannedStep::kAllPaths ? all_paths : wanted(step)) cases.push_back({step, {}, {}});
+  }
+  if (cases.empty()) return;
+  SupernetSteps steps(bench, space, batch, all_paths);
+  std::vector<Contender> contenders;
+  for (const StepCase& one : cases) {
+    contenders.push_back({NameOf(one.step), [&steps, step = one.step] { steps.Run(step); }});
+  }
+  // The first one twice: how far it is from itself is the noise of all.
+  contenders.push_back(contenders.front());
+  const int rounds = options.rounds > 0 ? options.rounds : kRounds;
+  const std::vector<RobustSummary> times = TimeInterleaved(
+      contenders, {.min_rounds = rounds, .max_rounds = rounds, .before_round = [&](int round) {
+                     steps.DrawPath(static_cast<std::uint64_t>(round + 1));
+                   }});
+  // The path that keeps most: what a search has to reckon with.
+  steps.SetPath(LargestPath(space));
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    cases[i].ms = times[i];
+    cases[i].peak = steps.Count(cases[i].step);
+  }
+  const double noise = SameAgainstSame(times.front(), times.back());
+  for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, one, noise, limits));
+  if (!options.json) PrintSpace(space, batch, cases, noise, limits);
+}
+
+}  // namespace
+
+Json BenchStep(const BenchOptions& options) {
+  Workbench bench(options.threads);
+  const MachineLimits limits = MeasureLimits(bench.context());
+  bench.allocator().ReleaseCached();
+  Json document = MakeDocument("step", bench);
+  document["limits"] = ToJson(limits);
+  if (!options.json) {
+    PrintMachine(bench);
+    PrintLimits(limits);
+  }
+  for (const std::string& name : options.spaces.empty() ? BuiltinSpaceNames() : options.spaces) {
+    RunSpace(bench, LoadSpace(name), options, limits, document["rows"]);
+    bench.allocator().ReleaseCached();
+  }
+  document["resident_peak_bytes"] = ResidentPeakBytes();
+  if (!options.json) fmt::print("\nresident peak {}\n", FormatBytes(ResidentPeakBytes()));
+  return document;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,31 @@
+// The benchmarks that the program offers. Each prints a table, or nothing where it is asked for a
+// document, which it returns either way.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace nasengine {
+
+struct BenchOptions {
+  // Regular expression; rows whose name it is found in are run. Empty: all.
+  std::string filter;
+  bool json = false;
+  int threads = 1;
+  // Times the plain f64 loops too, which takes long.
+  bool reference = false;
+  // Names of spaces or their files; empty: all that are built in.
+  std::vector<std::string> spaces;
+  // Images of a batch; 0: what each space is measured with by default.
+  std::int64_t batch = 0;
+  // Rounds of a step; 0: enough for a steady median.
+  int rounds = 0;
+};
+
+nlohmann::ordered_json BenchKernels(const BenchOptions& options);
+nlohmann::ordered_json BenchStep(const BenchOptions& options);
+nlohmann::ordered_json BenchMemory(const BenchOptions& options);
+
+}  // namespace nasengine

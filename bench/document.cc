@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "bench/document.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <nlohmann/json.hpp>
+
+namespace nasengine {
+namespace {
+
+// Processes that wanted to run during the last minute; above 1 somebody else is at work.
+double LoadAverage() {
+  double load = 0;
+  return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
+}  // namespace
+
+bool IsRealTime() {
+  const int policy = sched_getscheduler(0);
+  return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+std::int64_t ResidentPeakBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+nlohmann::ordered_json MakeDocument(const std::string& benchmark, const Workbench& bench) {
+  nlohmann::ordered_json document;
+  document["benchmark"] = benchmark;
+  document["machine"] = {{"device", bench.device_name()},  {"threads", bench.threads()},
+                         {"pinned", bench.pinned()},       {"real_time", IsRealTime()},
+                         {"load_average", LoadAverage()},  {"commit", NASENGINE_COMMIT},
+                         {"compiler", NASENGINE_COMPILER}, {"onednn", NASENGINE_ONEDNN_VERSION}};
+  document["rows"] = nlohmann::ordered_json::array();
+  return document;
+}
+
+nlohmann::ordered_json ToJson(const MachineLimits& limits) {
+  return {{"copy_gbps", limits.copy_gbps},
+          {"streaming_copy_gbps", limits.streaming_copy_gbps},
+          {"cached_copy_gbps", limits.cached_copy_gbps},
+          {"fma_gflops", limits.fma_gflops},
+          {"cache_bytes", limits.cache_bytes}};
+}
+
+void PrintMachine(const Workbench& bench) {
+  fmt::print("{}, {} thread(s){}, {}, load {:.1f}\ncommit {}, {}, oneDNN {}\n", bench.device_name(),
+             bench.threads(), bench.pinned() ? " pinned" : " not pinned",
+             IsRealTime() ? "real-time priority" : "ordinary priority (chrt -f 1 steadies it)",
+             LoadAverage(), NASENGINE_COMMIT, NASENGINE_COMPILER, NASENGINE_ONEDNN_VERSION);
+}
+
+void PrintLimits(const MachineLimits& limits) {
+  fmt::print(
+      "limits: copy {:.0f} GB/s, streaming {:.0f}, in cache ({:.0f} MiB) {:.0f}; "
+      "f32 multiply-add {:.0f} GFLOP/s\n",
+      limits.copy_gbps, limits.streaming_copy_gbps, limits.cache_bytes / 1048576.0,
+      limits.cached_copy_gbps, limits.fma_gflops);
+}
+
+}  // namespace nasengine

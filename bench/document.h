@@ -1,0 +1,26 @@
+// What every benchmark prints around its rows: the machine, the program and how it ran.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "bench/limits.h"
+#include "bench/workbench.h"
+
+namespace nasengine {
+
+// {"benchmark", "machine": {device, threads, ...}, "rows": []}.
+nlohmann::ordered_json MakeDocument(const std::string& benchmark, const Workbench& bench);
+nlohmann::ordered_json ToJson(const MachineLimits& limits);
+
+// The same as lines for people, on stdout.
+void PrintMachine(const Workbench& bench);
+void PrintLimits(const MachineLimits& limits);
+
+// Whether the process runs under a real-time policy (chrt -f 1), which keeps other work away.
+bool IsRealTime();
+// The largest resident memory of the process so far.
+std::int64_t ResidentPeakBytes();
+
+}  // namespace nasengine

@@ -1,0 +1,111 @@
+// Depthwise convolution over the stages of the two built-in spaces.
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "bench/kernels/kernel_case.h"
+#include "kernels/conv/depthwise_conv.h"
+
+namespace nasengine {
+namespace {
+
+struct Stage {
+  std::int64_t n;
+  std::int64_t size;
+  std::int64_t channels;
+  std::int64_t stride;
+};
+
+constexpr Stage kStages[] = {
+    // 224x224, batch 16
+    {16, 112, 32, 1},
+    {16, 56, 144, 1},
+    {16, 28, 192, 1},
+    {16, 28, 240, 1},
+    {16, 14, 480, 1},
+    {16, 7, 960, 1},
+    {16, 112, 96, 2},
+    {16, 56, 144, 2},
+    {16, 28, 240, 2},
+    {16, 14, 576, 2},
+    // fashion, batch 128
+    {128, 14, 144, 1},
+    {128, 7, 192, 1},
+    {128, 28, 48, 2},
+    {128, 14, 144, 2},
+};
+
+ConvGeometry GeometryOf(const Stage& stage, std::int64_t kernel) {
+  return {.n = stage.n,
+          .h = stage.size,
+          .w = stage.size,
+          .c_in = stage.channels,
+          .c_out = stage.channels,
+          .kernel = kernel,
+          .stride = stage.stride,
+          .pad = kernel / 2};
+}
+
+struct Tensors {
+  Tensors(Workbench& bench, const ConvGeometry& g)
+      : x(bench.Random({g.n, g.h, g.w, g.c_in}, 1)),
+        w(bench.Random({g.kernel, g.kernel, g.c_in}, 2)),
+        y(bench.Random({g.n, g.out_h(), g.out_w(), g.c_out}, 3)) {}
+  Tensor x;
+  Tensor w;
+  Tensor y;
+};
+
+KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const ConvGeometry& g) {
+  const Tensors t(bench, g);
+  return TimeOperator<DepthwiseConvForward>(
+      bench, timing, {.geometry = g, .x = t.x, .w = t.w, .bias = {}, .y = t.y});
+}
+
+KernelTimes TimeBackwardData(Workbench& bench, const KernelTiming& timing, const ConvGeometry& g) {
+  const Tensors t(bench, g);
+  return TimeOperator<DepthwiseConvBackwardData>(bench, timing,
+                                                 {.geometry = g, .dy = t.y, .w = t.w, .dx = t.x});
+}
+
+KernelTimes TimeBackwardWeights(Workbench& bench, const KernelTiming& timing,
+                                const ConvGeometry& g) {
+  const Tensors t(bench, g);
+  const KernelEntry<DepthwiseConvBackwardWeights> vendor = UnguardedDepthwiseVendor();
+  return TimeOperator<DepthwiseConvBackwardWeights>(
+      bench, timing, {.geometry = g, .x = t.x, .dy = t.y, .dw = t.w}, &vendor);
+}
+
+using TimeDirection = KernelTimes (*)(Workbench&, const KernelTiming&, const ConvGeometry&);
+
+}  // namespace
+
+std::vector<KernelCase> DepthwiseCases() {
+  constexpr std::pair<const char*, TimeDirection> kDirections[] = {
+      {DepthwiseConvForward::kName, TimeForward},
+      {DepthwiseConvBackwardData::kName, TimeBackwardData},
+      {DepthwiseConvBackwardWeights::kName, TimeBackwardWeights}};
+  std::vector<KernelCase> cases;
+  for (const auto& [op, time] : kDirections) {
+    for (const Stage& stage : kStages) {
+      for (std::int64_t kernel : {3, 5, 7}) {
+        const ConvGeometry g = GeometryOf(stage, kernel);
+        const auto in = static_cast<double>(g.n * g.h * g.w * g.c_in);
+        const auto out = static_cast<double>(g.n * g.out_h() * g.out_w() * g.c_out);
+        const auto taps = static_cast<double>(kernel * kernel);
+        cases.push_back({.op = op,
+                         .shape = StrCat("k", kernel, " s", stage.stride, " ",
+                                         ImageName(stage.size, stage.channels, stage.n)),
+                         .bytes = 4 * (in + out + taps * static_cast<double>(g.c_in)),
+                         .flops = 2 * taps * out,
+                         .terms = std::max(taps, out / static_cast<double>(g.c_out)),
+                         .footprint_bytes = 0,
+                         .time = [g, time = time](Workbench& bench, const KernelTiming& timing) {
+                           return time(bench, timing, g);
+                         }});
+      }
+    }
+  }
+  return cases;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,205 @@
+// The operators between and after the convolutions: sums, pooling, classifier, loss, optimisers.
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "bench/kernels/kernel_case.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/linear.h"
+#include "kernels/loss/softmax_cross_entropy.h"
+#include "kernels/optim/optimizer_step.h"
+#include "kernels/pool/pool.h"
+
+namespace nasengine {
+namespace {
+
+constexpr float kTinyRate = 1e-6f;  // steps that are repeated thousands of times stay finite
+
+void AppendElementwise(std::int64_t n, std::int64_t size, std::int64_t channels,
+                       std::vector<KernelCase>& cases) {
+  const Shape map{n, size, size, channels};
+  const auto elements = static_cast<double>(map.elements());
+  const std::string shape = ImageName(size, channels, n);
+  cases.push_back({.op = Add::kName,
+                   .shape = shape,
+                   .bytes = 4 * 3 * elements,
+                   .flops = elements,
+                   .terms = 1,
+                   .footprint_bytes = 0,
+                   .time = [map](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor a = bench.Random(map, 1);
+                     const Tensor b = bench.Random(map, 2);
+                     const Tensor y = bench.Random(map, 3);
+                     return TimeOperator<Add>(bench, timing, {.a = a, .b = b, .y = y});
+                   }});
+  cases.push_back({.op = InnerProduct::kName,
+                   .shape = shape,
+                   .bytes = 4 * 2 * elements,
+                   .flops = 2 * elements,
+                   .terms = elements,
+                   .footprint_bytes = 0,
+                   .time = [map](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor a = bench.Random(map, 1);
+                     const Tensor b = bench.Random(map, 2);
+                     const Tensor result = bench.Random({1}, 3);
+                     return TimeOperator<InnerProduct>(bench, timing,
+                                                       {.a = a, .b = b, .result = result});
+                   }});
+}
+
+void AppendPool(std::int64_t n, std::int64_t size, std::int64_t channels,
+                std::vector<KernelCase>& cases) {
+  const Shape map{n, size, size, channels};
+  const Shape vector{n, channels};
+  const auto elements = static_cast<double>(map.elements() + vector.elements());
+  const std::string shape = ImageName(size, channels, n);
+  cases.push_back({.op = GlobalAvgPoolForward::kName,
+                   .shape = shape,
+                   .bytes = 4 * elements,
+                   .flops = elements,
+                   .terms = 1,
+                   .footprint_bytes = 0,
+                   .time = [=](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor x = bench.Random(map, 1);
+                     const Tensor y = bench.Random(vector, 2);
+                     return TimeOperator<GlobalAvgPoolForward>(bench, timing, {.x = x, .y = y});
+                   }});
+  cases.push_back({.op = GlobalAvgPoolBackward::kName,
+                   .shape = shape,
+                   .bytes = 4 * elements,
+                   .flops = elements,
+                   .terms = 1,
+                   .footprint_bytes = 0,
+                   .time = [=](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor dx = bench.Random(map, 1);
+                     const Tensor dy = bench.Random(vector, 2);
+                     return TimeOperator<GlobalAvgPoolBackward>(bench, timing,
+                                                                {.dy = dy, .dx = dx});
+                   }});
+}
+
+void AppendClassifier(std::int64_t n, std::int64_t in, std::int64_t out,
+                      std::vector<KernelCase>& cases) {
+  const Shape x_shape{n, in};
+  const Shape w_shape{out, in};
+  const Shape y_shape{n, out};
+  const auto bytes =
+      4 * static_cast<double>(x_shape.elements() + w_shape.elements() + y_shape.elements());
+  const auto flops = 2 * static_cast<double>(n * in * out);
+  const auto terms = static_cast<double>(std::max({in, out, n}));
+  const std::string shape = StrCat(in, "->", out, " n", n);
+  const auto add = [&](const char* op, auto time) {
+    cases.push_back({.op = op,
+                     .shape = shape,
+                     .bytes = bytes,
+                     .flops = flops,
+                     .terms = terms,
+                     .footprint_bytes = 0,
+                     .time = std::move(time)});
+  };
+  add(LinearForward::kName, [=](Workbench& bench, const KernelTiming& timing) {
+    const Tensor x = bench.Random(x_shape, 1), w = bench.Random(w_shape, 2);
+    const Tensor bias = bench.Random({out}, 3), y = bench.Random(y_shape, 4);
+    return TimeOperator<LinearForward>(bench, timing, {.x = x, .w = w, .bias = bias, .y = y});
+  });
+  add(LinearBackwardData::kName, [=](Workbench& bench, const KernelTiming& timing) {
+    const Tensor dx = bench.Random(x_shape, 1), w = bench.Random(w_shape, 2);
+    const Tensor dy = bench.Random(y_shape, 3);
+    return TimeOperator<LinearBackwardData>(bench, timing, {.dy = dy, .w = w, .dx = dx});
+  });
+  add(LinearBackwardWeights::kName, [=](Workbench& bench, const KernelTiming& timing) {
+    const Tensor x = bench.Random(x_shape, 1), dw = bench.Random(w_shape, 2);
+    const Tensor dy = bench.Random(y_shape, 3), dbias = bench.Random({out}, 4);
+    return TimeOperator<LinearBackwardWeights>(bench, timing,
+                                               {.x = x, .dy = dy, .dw = dw, .dbias = dbias});
+  });
+}
+
+void AppendLoss(std::int64_t n, std::int64_t classes, std::vector<KernelCase>& cases) {
+  const auto elements = static_cast<double>(n * classes);
+  cases.push_back({.op = SoftmaxCrossEntropy::kName,
+                   .shape = StrCat(classes, " classes n", n),
+                   .bytes = 4 * 2 * elements,
+                   .flops = 4 * elements,
+                   .terms = 1,
+                   .footprint_bytes = 0,
+                   .time = [=](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor logits = bench.Random({n, classes}, 1);
+                     const Tensor dlogits = bench.Random({n, classes}, 2);
+                     const Tensor loss = bench.Random({1}, 3);
+                     const Tensor labels = bench.Labels(n, classes);
+                     const Tensor rank = bench.Labels(n, classes);
+                     return TimeOperator<SoftmaxCrossEntropy>(bench, timing,
+                                                              {.logits = logits,
+                                                               .labels = labels,
+                                                               .smoothing = 0.1f,
+                                                               .loss = loss,
+                                                               .dlogits = dlogits,
+                                                               .rank = rank});
+                   }});
+}
+
+// `v` of Adam is a mean of squares: never negative.
+Tensor Squares(Workbench& bench, std::int64_t elements) {
+  Tensor tensor = bench.Random({elements}, 4);
+  auto* data = tensor.As<float>();
+  for (std::int64_t i = 0; i < elements; ++i) data[i] *= data[i];
+  return tensor;
+}
+
+void AppendOptimizers(std::int64_t elements, std::vector<KernelCase>& cases) {
+  const std::string shape = StrCat(elements, " weights");
+  const auto count = static_cast<double>(elements);
+  cases.push_back({.op = SgdStep::kName,
+                   .shape = shape,
+                   .bytes = 4 * 5 * count,
+                   .flops = 8 * count,
+                   .terms = 1,
+                   .footprint_bytes = 0,
+                   .time = [=](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor dw = bench.Random({elements}, 1);
+                     const Tensor w = bench.Random({elements}, 2);
+                     const Tensor v = bench.Random({elements}, 3);
+                     return TimeOperator<SgdStep>(bench, timing,
+                                                  {.dw = dw,
+                                                   .lr = kTinyRate,
+                                                   .momentum = 0.9f,
+                                                   .weight_decay = 4e-5f,
+                                                   .nesterov = true,
+                                                   .w = w,
+                                                   .v = v});
+                   }});
+  cases.push_back({.op = AdamStep::kName,
+                   .shape = shape,
+                   .bytes = 4 * 5 * count,
+                   .flops = 10 * count,
+                   .terms = 1,
+                   .footprint_bytes = 0,
+                   .time = [=](Workbench& bench, const KernelTiming& timing) {
+                     const Tensor dw = bench.Random({elements}, 1);
+                     const Tensor w = bench.Random({elements}, 2);
+                     const Tensor v = Squares(bench, elements);
+                     return TimeOperator<AdamStep>(
+                         bench, timing,
+                         {.dw = dw, .lr = kTinyRate, .step = 10, .w = w, .m = {}, .v = v});
+                   }});
+}
+
+}  // namespace
+
+std::vector<KernelCase> SmallOperatorCases() {
+  std::vector<KernelCase> cases;
+  AppendElementwise(16, 56, 24, cases);
+  AppendElementwise(16, 14, 80, cases);
+  AppendElementwise(128, 14, 24, cases);
+  AppendPool(16, 7, 1280, cases);
+  AppendPool(128, 7, 128, cases);
+  AppendClassifier(16, 1280, 1000, cases);
+  AppendClassifier(128, 128, 10, cases);
+  AppendLoss(16, 1000, cases);
+  AppendLoss(128, 10, cases);
+  AppendOptimizers(50'000, cases);
+  AppendOptimizers(4'000'000, cases);
+  return cases;
+}
+
+}  // namespace nasengine

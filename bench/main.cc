@@ -1,0 +1,101 @@
+// The benchmarks as one program: chooses one by name and turns what it throws into one line.
+// SPDX-License-Identifier: MIT
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "bench/commands.h"
+#include "nas/config/machine.h"
+
+namespace nasengine {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Benchmark = Json (*)(const BenchOptions&);
+
+struct Command {
+  const char* name;
+  const char* summary;
+  Benchmark run;
+};
+
+Json BenchAll(const BenchOptions& options) {
+  Json document = {{"benchmark", "all"}};
+  document["kernels"] = BenchKernels(options);
+  document["step"] = BenchStep(options);
+  document["memory"] = BenchMemory(options);
+  return document;
+}
+
+constexpr Command kCommands[] = {
+    {"kernels", "every operator against the vendor's and the machine's limit", BenchKernels},
+    {"step", "time and memory of a search's steps, and of a step of all paths", BenchStep},
+    {"memory", "memory of one path against all candidates, as candidates are added", BenchMemory},
+    {"all", "kernels, step and memory", BenchAll},
+};
+
+// Throws CLI::ValidationError, so that a wrong expression is wrong usage.
+std::string CheckRegex(const std::string& text) {
+  try {
+    std::regex{text};
+  } catch (const std::regex_error&) {
+    return "'" + text + "' is no regular expression";
+  }
+  return {};
+}
+
+void AddOptions(CLI::App& command, BenchOptions& options) {
+  command.add_option("--filter", options.filter, "run rows whose name contains this expression")
+      ->check(CheckRegex);
+  command.add_flag("--json", options.json, "print one JSON document instead of tables");
+  command.add_option("--threads", options.threads, "OpenMP threads (default: all cores)")
+      ->check(CLI::PositiveNumber);
+  command.add_flag("--reference", options.reference, "kernels: time the plain f64 loops too");
+  command.add_option("--space", options.spaces, "step, memory: a space's name or file");
+  command.add_option("--batch", options.batch, "step, memory: images of a batch")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--rounds", options.rounds, "kernels, step: rounds to take the median of")
+      ->check(CLI::PositiveNumber);
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app("Benchmarks of nasengine.", "nasengine bench");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  nasengine bench kernels --filter depthwise --json\n"
+      "  chrt -f 1 ./nasengine bench step --space fashion\n");
+  BenchOptions options;
+  options.threads = AvailableThreads();
+  for (const Command& command : kCommands) {
+    CLI::App* sub = app.add_subcommand(command.name, command.summary);
+    AddOptions(*sub, options);
+    sub->callback([run = command.run, &options] {
+      const Json document = run(options);
+      if (options.json) std::printf("%s\n", document.dump(2).c_str());
+    });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "error: %s (see nasengine bench --help)\n", error.what());
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace nasengine
+
+int main(int argc, char** argv) {
+  try {
+    return nasengine::Run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+  }
+  return 1;
+}

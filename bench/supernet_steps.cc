@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "bench/supernet_steps.h"
+
+#include "autograd/optim/sgd.h"
+#include "nas/supernet/prepare.h"
+#include "nas/supernet/step.h"
+
+namespace nasengine {
+namespace {
+
+constexpr std::uint32_t kSeed = 1;
+constexpr double kLr = 1e-4;  // small: weights must stay finite on images of noise
+constexpr float kSmoothing = 0.1f;
+
+}  // namespace
+
+const char* AlgorithmOf(PlannedStep step) {
+  return step == PlannedStep::kAllPaths ? "all-paths" : "proxyless-g";
+}
+
+const char* NameOf(PlannedStep step) {
+  switch (step) {
+    case PlannedStep::kWeights:
+      return "weights";
+    case PlannedStep::kArchitecture:
+      return "architecture";
+    case PlannedStep::kAllPaths:
+      break;
+  }
+  return "all-paths";
+}
+
+SupernetSteps::SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
+                             bool all_paths)
+    : bench_(bench),
+      supernet_(std::make_unique<Supernet>(bench.context(), space)),
+      batch_{.images = bench.Random({batch, space.input.h, space.input.w, space.input.c}, 1),
+             .labels = bench.Labels(batch, space.classes)} {
+  supernet_->Initialize(kSeed);
+  Context& context = bench_.context();
+  const SupernetBatches batches{.weights = batch, .architecture = batch, .evaluation = {}};
+  PrepareSupernet(context, bench_.allocator(), *supernet_, batches);
+  if (all_paths) PrepareAllPaths(context);
+  DrawPath(0);
+}
+
+void SupernetSteps::PrepareAllPaths(Context& context) {
+  const PreparableStep step = [this](Context& dry) {
+    RunAllPathsStep(dry, *supernet_, batch_.images, batch_.labels, kSmoothing, {});
+    for (ParameterSlab* slab : supernet_->Slabs()) slab->DropGradients();
+  };
+  Prepare(context, bench_.allocator(), {&step, 1});
+}
+
+void SupernetSteps::DrawPath(std::uint64_t draw) {
+  path_ = supernet_->SamplePath(Rng(kSeed, RngPurpose::kGates), draw);
+}
+
+void SupernetSteps::Run(PlannedStep step) {
+  Context& context = bench_.context();
+  switch (step) {
+    case PlannedStep::kWeights:
+      Trainer({}).Step(context, *supernet_, path_, batch_, kLr);
+      return;
+    case PlannedStep::kArchitecture: {
+      std::vector<GateGradients> gates(path_.size());
+      RunArchitectureStep(context, *supernet_, path_, batch_.images, batch_.labels, gates);
+      for (std::size_t block = 0; block < gates.size(); ++block) {
+        if (gates[block].values.empty()) continue;
+        AlphaGradient(supernet_->gates()[block].Probabilities(), gates[block].values);
+      }
+      return;
+    }
+    case PlannedStep::kAllPaths:
+      RunAllPathsStep(context, *supernet_, batch_.images, batch_.labels, kSmoothing, {});
+      SgdOptimizer({}).Step(context, supernet_->Slabs(), static_cast<float>(kLr));
+      return;
+  }
+}
+
+MemoryPlan SupernetSteps::Count(PlannedStep step) {
+  bench_.allocator().ResetPeak();
+  Run(step);
+  return ToMemoryPlan(bench_.allocator().stats());
+}
+
+}  // namespace nasengine

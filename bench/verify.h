@@ -1,0 +1,46 @@
+// Nothing is timed before it is known to compute the right thing.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <vector>
+
+#include "kernels/core/kernel_check.h"
+
+namespace nasengine {
+
+// Runs `reference` once and every entry of `entries` on copies of the outputs of `args`, and holds
+// what they wrote against the reference. `terms` is how many sum up to an element. Throws what
+// CompareOutputs throws.
+//
+// The tolerance is that of the tests times sqrt(terms), i.e. 8 eps * terms * RMS: a float sum that
+// is formed term after term drifts with the number of terms and not with its root, and a training
+// batch has hundreds of thousands of them where the tests' shapes have few. One missing term (an
+// RMS) still shows up to a million terms.
+template <class Op>
+void VerifyAgainstReference(Context& context, std::span<const KernelEntry<Op>* const> entries,
+                            const KernelEntry<Op>& reference, const typename Op::Args& args,
+                            double terms = 1) {
+  const double drift = std::sqrt(std::max(1.0, terms));
+  typename Op::Args reference_args = args;
+  const std::vector<Tensor> expected = internal::RedirectOutputs<Op>(context, reference_args);
+  std::vector<double> scales;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    scales.push_back(expected[i].defined() ? drift * Op::ErrorScale(args, static_cast<int>(i)) : 0);
+  }
+  reference.run(context, reference_args);
+  for (const KernelEntry<Op>* entry : entries) {
+    typename Op::Args own_args = args;
+    const std::vector<Tensor> results = internal::RedirectOutputs<Op>(context, own_args);
+    entry->run(context, own_args);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!results[i].defined()) continue;
+      CompareOutputs(StrCat(Op::kName, " (", entry->name, ") output ", i), results[i].view(),
+                     expected[i].view(), scales[i]);
+    }
+  }
+}
+
+}  // namespace nasengine

@@ -1,0 +1,41 @@
+// What every benchmark runs on: device, memory, all kernels of this build, a context, and the
+// threads pinned to their cores.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/core/allocator.h"
+#include "kernels/core/context.h"
+#include "kernels/core/kernel_registry.h"
+
+namespace nasengine {
+
+class Workbench {
+ public:
+  // Pins thread i of the OpenMP team to the i-th core that the process may use.
+  explicit Workbench(int threads);
+
+  Context& context() { return *context_; }
+  CachingAllocator& allocator() { return allocator_; }
+  const KernelRegistry& registry() const { return registry_; }
+  std::string device_name() const { return backend_->name(); }
+  int threads() const { return context_->threads(); }
+  bool pinned() const { return pinned_; }
+
+  // Zero-mean numbers in [-1, 1), fixed by `stream`; f32.
+  Tensor Random(const Shape& shape, std::uint32_t stream);
+  // The labels 0, 1, 2, ... modulo `classes`; i32.
+  Tensor Labels(std::int64_t n, std::int64_t classes);
+
+ private:
+  std::unique_ptr<DeviceBackend> backend_;
+  CachingAllocator allocator_;
+  KernelRegistry registry_;
+  std::unique_ptr<Context> context_;
+  bool pinned_;
+};
+
+}  // namespace nasengine
