@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <dnnl.hpp>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -18,7 +19,6 @@
 #include <utility>
 #include <vector>
 
-#include <dnnl.hpp>
 #include "kernels/core/activation.h"
 #include "kernels/core/context.h"
 #include "kernels/core/error.h"
