@@ -237,5 +237,18 @@ TEST_F(ArchitectureStepTest, OnlyBlocksWithoutZeroActiveHaveGateGradients) {
   EXPECT_EQ(gates[2].values[2], 0);
 }
 
+TEST_F(ArchitectureStepTest, WithEveryBlockSkippedThereIsALossAndNoGateGradient) {
+  const SearchSpace space = TinySpace({.stem_channels = 8, .blocks = 2, .stride = 1});
+  Supernet supernet(context(), space);
+  supernet.Initialize(1);
+  const Batch batch = RandomBatch(space, 8);
+  std::vector<GateGradients> gates(2);
+  const StepResult result =
+      RunArchitectureStep(context(), supernet, Path{2, 2}, batch.images, batch.labels, gates);
+  EXPECT_GT(result.loss, 0);
+  EXPECT_TRUE(gates[0].values.empty());
+  EXPECT_TRUE(gates[1].values.empty());
+}
+
 }  // namespace
 }  // namespace nasengine
