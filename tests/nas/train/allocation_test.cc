@@ -4,8 +4,8 @@
 // takes from the device backend. Everything else: this program replaces the C library's allocation
 // functions and counts calls for 128 KiB and more, the size from which the C library maps a block
 // of its own; and what it holds from the system (mallinfo2: heaps and mapped blocks together) may
-// grow by at most 1 MiB over all the steps. That is the heap of small blocks, which takes 132 KiB at
-// a time when tape nodes of other sizes fragment it or the vendor's matrix product packs into
+// grow by at most 1 MiB over all the steps. That is the heap of small blocks, which takes 132 KiB
+// at a time when tape nodes of other sizes fragment it or the vendor's matrix product packs into
 // buffers of its own; a tensor kept in every step, or one taken from the system, is far beyond it.
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
