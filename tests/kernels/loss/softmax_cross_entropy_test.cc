@@ -21,7 +21,7 @@ class SoftmaxCrossEntropyTest : public KernelFixture {
 
   // Label i is 7 i mod classes.
   Tensor Labels(std::int64_t n, std::int64_t classes) {
-    const Tensor labels = context().Empty({n}, DType::kI32, MemoryCategory::kActivations);
+    Tensor labels = context().Empty({n}, DType::kI32, MemoryCategory::kActivations);
     for (std::int64_t i = 0; i < n; ++i) {
       labels.As<std::int32_t>()[i] = static_cast<std::int32_t>(7 * i % classes);
     }
