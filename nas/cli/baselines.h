@@ -16,6 +16,9 @@ struct BaselinePath {
   Path path;
 };
 
+// Kinds of networks that a found one is compared with.
+inline constexpr int kMostBaselines = 3;
+
 // For a found network of `latency_ms`: the uniform network (one operation in every block that has
 // it) nearest below it, the network of most multiply-accumulates within it, and a random one within
 // 5 % of it. A kind for which the space has no network is left out.

@@ -14,12 +14,6 @@
 #include "nas/space/counts.h"
 
 namespace nasengine {
-namespace {
-
-constexpr std::int64_t kEvaluationBatch = 200;
-
-}  // namespace
-
 void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& weights_help) {
   flags.Group("What");
   flags.Add("--network", config.network, "FILE", "architecture.json of a search (required)");

@@ -38,6 +38,9 @@ SessionOptions SessionOf(const NetworkRunConfig& config);
 DataSource OpenDataFor(const NetworkDesc& network, const NetworkRunConfig& config,
                        Allocator& allocator);
 
+// Images of an evaluation's batches, but for a smaller last one.
+inline constexpr std::int64_t kEvaluationBatch = 200;
+
 // Sizes of the batches in which `images` images are evaluated.
 std::vector<std::int64_t> EvaluationSizes(std::int64_t images);
 

@@ -119,13 +119,6 @@ std::string AbsoluteIfThere(const std::string& name_or_path) {
   return error ? name_or_path : absolute.lexically_normal().string();
 }
 
-bool IsBuiltinSpace(const std::string& name) {
-  for (const std::string& builtin : BuiltinSpaceNames()) {
-    if (name == builtin) return true;
-  }
-  return false;
-}
-
 // The configuration with everything that was chosen for it, so that it repeats the run anywhere.
 RunConfig Resolved(const RunConfig& config, const SearchEstimate& estimate,
                    const std::string& table_path) {
@@ -199,12 +192,13 @@ class RecordedSearch {
   int Run() {
     progress_.Announce("run folder: " + folder_.path());
     const SearchSummary summary = RunSearch(config_, Hooks());
-    metrics_.Flush();
     progress_.Finish();
-    folder_.Write("summary.json", SummaryToJson(summary));
+    // On the screen first: a full disk must not hide what was found.
     std::fputs(config_.json ? SummaryToJson(summary).c_str()
                             : SearchScreen(summary, folder_.path()).c_str(),
                stdout);
+    folder_.Write("summary.json", SummaryToJson(summary));
+    metrics_.Flush();
     if (!summary.stopped) return kExitDone;
     progress_.Announce(fmt::format("stopped; {} holds {}", folder_.path(), folder_.Listing()));
     return kExitFailed;
@@ -219,17 +213,12 @@ class RecordedSearch {
       progress_.Observe(record);
     };
     hooks.announce = [this](const std::string& message) { progress_.Announce(message); };
-    hooks.table_ready = [this](const LatencyTable& table) {
-      folder_.RemoveOldResults();
-      folder_.Write("latency.json", LatencyTableToJson(table));
-    };
+    hooks.table_ready = [this](const LatencyTable& table) { table_ = LatencyTableToJson(table); };
     hooks.estimated = [this](const SearchEstimate& estimate) { Begin(estimate); };
     hooks.derived = [this](const NetworkDesc& network) {
-      metrics_.Flush();
       folder_.Write("architecture.json", ArchitectureToJson(network));
     };
     hooks.trained = [this](Context& context, const Network& network) {
-      metrics_.Flush();
       SaveStateDict(context, folder_.File("weights.safetensors"), network.state_dict(),
                     {{"network", network.desc().name},
                      {"data", config_.data},
@@ -238,7 +227,10 @@ class RecordedSearch {
     return hooks;
   }
 
+  // Everything that can refuse the run has had its say: only now do old results go.
   void Begin(const SearchEstimate& estimate) {
+    folder_.RemoveOldResults();
+    folder_.Write("latency.json", table_);
     const RunConfig resolved = Resolved(config_, estimate, folder_.File("latency.json"));
     folder_.Write("run.toml", ConfigToToml(resolved, estimate.recipe));
     progress_.Announce(EstimateText(estimate));
@@ -253,6 +245,7 @@ class RecordedSearch {
   const InterruptGuard& interrupt_;
   RunFolder folder_;
   MetricsLog metrics_;
+  std::string table_;  // latency.json, until the run begins
 };
 
 }  // namespace

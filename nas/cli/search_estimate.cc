@@ -26,12 +26,11 @@ Recipe Scaled(const Recipe& recipe, double factor) {
   scaled.search_epochs = scale(recipe.search_epochs);
   scaled.train_epochs = scale(recipe.train_epochs);
   // An architecture step must remain possible.
-  scaled.arch_start_epoch = std::min(recipe.arch_start_epoch, scaled.search_epochs - 1);
-  if (scaled.search_epochs > 0) {
-    const double updates = recipe.search_epochs - recipe.arch_start_epoch;
-    const double fewer = scaled.search_epochs - scaled.arch_start_epoch;
-    scaled.alpha_lr = recipe.alpha_lr * updates / fewer;
-  }
+  scaled.arch_start_epoch =
+      std::clamp(recipe.arch_start_epoch, 0, std::max(0, scaled.search_epochs - 1));
+  const int updates = recipe.search_epochs - recipe.arch_start_epoch;
+  const int fewer = scaled.search_epochs - scaled.arch_start_epoch;
+  if (updates > 0 && fewer > 0) scaled.alpha_lr = recipe.alpha_lr * updates / fewer;
   return scaled;
 }
 
@@ -66,7 +65,7 @@ MeasuredSteps MeasureSteps(Context& context, const Supernet& supernet, Loader& w
 
 PhaseSeconds EstimateSeconds(const MeasuredSteps& steps, const Recipe& recipe,
                              std::int64_t batches_per_epoch, std::int64_t max_steps,
-                             double profile_seconds) {
+                             double profile_seconds, int networks) {
   const auto bounded = [&](int epochs) {
     const std::int64_t planned = epochs * batches_per_epoch;
     return static_cast<double>(max_steps > 0 ? std::min(planned, max_steps) : planned);
@@ -80,7 +79,7 @@ PhaseSeconds EstimateSeconds(const MeasuredSteps& steps, const Recipe& recipe,
   seconds.profile = profile_seconds;
   seconds.warmup = steps.weight_seconds * bounded(recipe.warmup_epochs);
   seconds.search = steps.weight_seconds * search_steps + steps.architecture_seconds * arch_steps;
-  seconds.train = steps.weight_seconds * bounded(recipe.train_epochs);
+  seconds.train = networks * steps.weight_seconds * bounded(recipe.train_epochs);
   seconds.total = seconds.profile + WorkSeconds(seconds);
   return seconds;
 }

@@ -23,11 +23,11 @@ struct MeasuredSteps {
 MeasuredSteps MeasureSteps(Context& context, const Supernet& supernet, Loader& weight_loader,
                            Loader& arch_loader, std::uint32_t seed);
 
-// A training step of the derived network is taken for a weight step along a mean path.
-// `profile_seconds` is what the latency table took.
+// A training step of the derived network is taken for a weight step along a mean path; so many
+// `networks` are trained. `profile_seconds` is what the latency table took.
 PhaseSeconds EstimateSeconds(const MeasuredSteps& steps, const Recipe& recipe,
                              std::int64_t batches_per_epoch, std::int64_t max_steps,
-                             double profile_seconds);
+                             double profile_seconds, int networks);
 
 // The recipe with its epochs scaled alike, none below 1, so that the estimated warm-up, search and
 // training fit `seconds`; alpha_lr grows as the number of architecture steps falls, so that

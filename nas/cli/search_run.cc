@@ -12,6 +12,7 @@
 #include "kernels/core/timer.h"
 #include "nas/cli/baselines.h"
 #include "nas/cli/memory_budget.h"
+#include "nas/cli/network_run.h"
 #include "nas/cli/search_estimate.h"
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
@@ -30,16 +31,6 @@
 
 namespace nasengine {
 namespace {
-
-constexpr std::int64_t kEvaluationBatch = 200;
-
-// Sizes of the batches in which `images` are evaluated.
-std::vector<std::int64_t> EvaluationSizes(std::int64_t images) {
-  const std::int64_t full = std::min(kEvaluationBatch, images);
-  std::vector<std::int64_t> sizes{full};
-  if (images % full != 0) sizes.push_back(images % full);
-  return sizes;
-}
 
 // One search from open data to a measured network; a member function a phase.
 class SearchRun {
@@ -118,9 +109,9 @@ SearchSummary SearchRun::Run() {
   Estimate();
   if (config_.dry_run) return summary_;
   Search();
-  if (!hooks_.control.stopped()) TrainDerived();
-  if (config_.baselines && !hooks_.control.stopped()) TrainBaselines();
   summary_.stopped = hooks_.control.stopped();
+  if (!summary_.stopped) TrainDerived();
+  if (config_.baselines && !summary_.stopped) TrainBaselines();
   summary_.seconds.total = total_.seconds();
   return summary_;
 }
@@ -190,10 +181,11 @@ void SearchRun::BuildSupernet() {
   const Recipe& recipe = space_.recipe;
   supernet_ = std::make_unique<Supernet>(session_.context(), space_);
   supernet_->Initialize(config_.seed);
-  PrepareSupernet(session_.context(), session_.allocator(), *supernet_,
-                  {.weights = recipe.batch,
-                   .architecture = recipe.arch_batch,
-                   .evaluation = EvaluationSizes(arch_loader_->images_per_epoch())});
+  PrepareSupernet(
+      session_.context(), session_.allocator(), *supernet_,
+      {.weights = recipe.batch,
+       .architecture = recipe.arch_batch,
+       .evaluation = EvaluationSizes(static_cast<std::int64_t>(split_.architecture.size()))});
   summary_.latency_ms.reference = config_.reference_latency_ms.value_or(model_->ReferenceMs());
 }
 
@@ -207,7 +199,7 @@ void SearchRun::Estimate() {
       MeasureSteps(session_.context(), *supernet_, *weight_loader_, *arch_loader_, config_.seed);
   const auto fit = [&](const Recipe& recipe) {
     return EstimateSeconds(measured, recipe, weight_loader_->batches_per_epoch(), config_.max_steps,
-                           summary_.seconds.profile);
+                           summary_.seconds.profile, config_.baselines ? 1 + kMostBaselines : 1);
   };
   if (config_.time_budget_seconds > 0) {
     space_.recipe = FitToBudget(requested, config_.time_budget_seconds - total_.seconds(), fit);
@@ -227,6 +219,10 @@ void SearchRun::Estimate() {
                                        space_.recipe, config_.max_steps);
   estimate_.weight_steps = loop_->warmup_steps() + loop_->search_steps();
   estimate_.architecture_steps = loop_->architecture_steps();
+  NAS_CHECK(config_.dry_run || estimate_.architecture_steps > 0, "search: ", loop_->search_steps(),
+            " steps leave no architecture step (one after every ", space_.recipe.arch_every,
+            "th, none in the first ", space_.recipe.arch_start_epoch,
+            " epochs), so nothing would be searched; raise --epochs or --max-steps");
   summary_.latency_ms.initial_expected = searcher_->ExpectedLatencyMs();
   summary_.initial_entropy = supernet_->MeanEntropy();
   if (hooks_.estimated) hooks_.estimated(estimate_);
@@ -271,7 +267,9 @@ void SearchRun::TrainDerived() {
   Announce("training the derived network");
   const std::unique_ptr<Network> network =
       TrainPath(path_, hooks_.control, &summary_.seconds.train);
-  if (hooks_.control.stopped()) return;
+  if (hooks_.trained) hooks_.trained(session_.context(), *network);
+  summary_.stopped = hooks_.control.stopped();
+  if (summary_.stopped) return;
   Announce("the one look at the test set");
   summary_.validation_top1 = Validate(*network);
   summary_.test_top1 = Test(*network);
@@ -280,7 +278,6 @@ void SearchRun::TrainDerived() {
     summary_.latency_ms.measured = measured.median;
     summary_.latency_ms.measured_mad = measured.mad;
   }
-  if (hooks_.trained) hooks_.trained(session_.context(), *network);
 }
 
 void SearchRun::TrainBaselines() {
@@ -290,13 +287,17 @@ void SearchRun::TrainBaselines() {
                                 .macs = summary_.macs,
                                 .predicted_ms = summary_.latency_ms.predicted,
                                 .measured_ms = summary_.latency_ms.measured,
-                                .validation_top1 = summary_.validation_top1,
-                                .test_top1 = summary_.test_top1});
+                                .validation_top1 = *summary_.validation_top1,
+                                .test_top1 = *summary_.test_top1});
+  // Their steps stay out of the log, which is the found network's.
+  LoopControl control = hooks_.control;
+  control.observe = nullptr;
   for (const BaselinePath& baseline :
        BaselinePaths(space_, *model_, summary_.latency_ms.predicted, config_.seed)) {
     Announce(StrCat("training for comparison: ", baseline.kind));
-    const std::unique_ptr<Network> network = TrainPath(baseline.path, hooks_.control, nullptr);
-    if (hooks_.control.stopped()) return;
+    const std::unique_ptr<Network> network = TrainPath(baseline.path, control, nullptr);
+    summary_.stopped = hooks_.control.stopped();
+    if (summary_.stopped) return;
     const Counts counts = CountNetwork(network->desc());
     summary_.baselines.push_back(
         {.kind = baseline.kind,
@@ -314,14 +315,18 @@ std::unique_ptr<Network> SearchRun::TrainPath(std::span<const int> path, const L
                                               double* seconds) {
   const Recipe& recipe = space_.recipe;
   Context& context = session_.context();
+  // The arena of the search, or of the network trained before: two of them would exceed the plan.
+  session_.allocator().ReleaseCached();
   std::unique_ptr<Network> network = supernet_->Derive(context, path);
   // Every compared network sees the same images in the same order, and none that the search's own
   // epochs have drawn.
   const LoaderPosition start{.epoch = recipe.warmup_epochs + recipe.search_epochs, .batch = 0};
   weight_loader_->Seek(start);
-  PrepareNetwork(
-      context, session_.allocator(), *network,
-      {.training = recipe.batch, .evaluation = EvaluationSizes(arch_loader_->images_per_epoch())});
+  std::vector<std::int64_t> evaluation =
+      EvaluationSizes(static_cast<std::int64_t>(split_.architecture.size()));
+  for (std::int64_t size : EvaluationSizes(data_.test->size())) evaluation.push_back(size);
+  PrepareNetwork(context, session_.allocator(), *network,
+                 {.training = recipe.batch, .evaluation = evaluation});
   if (config_.init == "random") {
     network->Initialize(config_.seed);
   } else {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -67,9 +66,7 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
 
 // The recipe of the built-in space that the network is from, otherwise the published one.
 Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
-  const std::vector<std::string> builtin = BuiltinSpaceNames();
-  const bool known = std::find(builtin.begin(), builtin.end(), network.space) != builtin.end();
-  Recipe recipe = known ? LoadSpace(network.space).recipe : Recipe{};
+  Recipe recipe = IsBuiltinSpace(network.space) ? LoadSpace(network.space).recipe : Recipe{};
   if (config.epochs) recipe.train_epochs = *config.epochs;
   if (config.lr) recipe.train_lr = *config.lr;
   if (config.batch) recipe.batch = *config.batch;
@@ -163,6 +160,10 @@ int RecordedTraining::Run() {
   folder_.emplace(
       RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
+  progress_.Announce(IsBuiltinSpace(desc_.space)
+                         ? StrCat("recipe: of the space ", desc_.space)
+                         : StrCat("recipe: the published one for ImageNet, since '", desc_.space,
+                                  "' is no built-in space; --epochs, --lr and --batch change it"));
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));
@@ -172,12 +173,12 @@ int RecordedTraining::Run() {
                                        .seed = config_.run.seed,
                                        .max_steps = config_.max_steps},
                                       Control());
-  metrics_->Flush();
   progress_.Finish();
   SaveStateDict(context, folder_->File("weights.safetensors"), network.state_dict(),
                 {{"network", desc_.name},
                  {"data", config_.run.data},
                  {"seed", std::to_string(config_.run.seed)}});
+  metrics_->Flush();
   if (interrupt_.interrupted()) return TellStopped();
   Finish(EvaluateOnTest(session_, network, data), seconds);
   return kExitDone;

@@ -37,16 +37,21 @@ std::string Line(std::string_view what, const std::string& text) {
 std::string Percent(double value) { return fmt::format("{:.2f} %", value); }
 
 std::string AccuracyLines(const SearchSummary& summary) {
-  return Line("accuracy",
-              fmt::format("test {} (looked at once), held-out {}", Percent(summary.test_top1),
-                          Percent(summary.validation_top1))) +
+  const std::string trained =
+      summary.test_top1.has_value() && summary.validation_top1.has_value()
+          ? fmt::format("test {} (looked at once), held-out {}", Percent(*summary.test_top1),
+                        Percent(*summary.validation_top1))
+          : "not tested, stopped before";
+  return Line("accuracy", trained) +
          Line("", fmt::format("with the search's shared weights, before training, held-out {}",
                               Percent(summary.supernet_top1)));
 }
 
-std::string LatencyLines(const LatencySummary& latency) {
+std::string LatencyLines(const SearchSummary& summary) {
+  const LatencySummary& latency = summary.latency_ms;
   if (latency.table.empty() && latency.predicted <= 0) return "";
-  std::string measured = "not measured (the table is another device's)";
+  std::string measured = summary.stopped ? "not measured (stopped before)"
+                                         : "not measured (the table is another device's)";
   if (latency.measured > 0) {
     measured =
         fmt::format("measured {} +- {:.2g}", FormatMs(latency.measured), latency.measured_mad);
@@ -120,10 +125,12 @@ std::string NextLines(const SearchSummary& summary, const std::string& folder) {
   const std::string network = fmt::format("--network {}/architecture.json", folder);
   const std::string data =
       summary.data == "fashion-mnist" ? "" : fmt::format(" --data {}", summary.data);
-  return fmt::format(
-      "\nNext\n\n  nasengine train {0}{1} --epochs 30\n"
-      "  nasengine eval {0} --weights {2}/weights.safetensors{1}\n  nasengine info {0}\n",
-      network, data, folder);
+  std::string text = fmt::format("\nNext\n\n  nasengine train {}{} --epochs 30\n", network, data);
+  if (summary.test_top1.has_value()) {
+    text += fmt::format("  nasengine eval {} --weights {}/weights.safetensors{}\n", network, folder,
+                        data);
+  }
+  return text + fmt::format("  nasengine info {}\n", network);
 }
 
 }  // namespace
@@ -164,7 +171,7 @@ std::string SearchScreen(const SearchSummary& summary, const std::string& run_fo
   text += Line("size", fmt::format("{} parameters, {} MACs", FormatCount(summary.parameters),
                                    FormatCount(summary.macs)));
   text += AccuracyLines(summary);
-  text += LatencyLines(summary.latency_ms);
+  text += LatencyLines(summary);
   text += EntropyLine(summary);
   text += MemoryLine(summary);
   text += TimeLines(summary.seconds);

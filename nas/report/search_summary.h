@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,8 +69,8 @@ struct SearchSummary {
   std::int64_t parameters = 0;
   std::int64_t macs = 0;
   LatencySummary latency_ms;
-  double validation_top1 = 0;
-  double test_top1 = 0;
+  std::optional<double> validation_top1;  // none where a stop came first
+  std::optional<double> test_top1;
   double supernet_top1 = 0;  // of the derived path with shared weights, on the held-out images
   double initial_entropy = 0;
   double final_entropy = 0;

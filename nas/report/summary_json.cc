@@ -12,6 +12,10 @@ using Json = nlohmann::ordered_json;
 // A time of 0 stands for "not measured".
 Json MeasuredMs(double ms) { return ms > 0 ? Json(ms) : Json(nullptr); }
 
+Json OrNull(const std::optional<double>& value) {
+  return value.has_value() ? Json(*value) : Json(nullptr);
+}
+
 Json ToJson(const LatencySummary& latency) {
   return {{"expected", latency.expected},
           {"predicted", latency.predicted},
@@ -69,7 +73,8 @@ std::string SummaryToJson(const SearchSummary& summary) {
             {"macs", summary.macs},
             {"latency_ms", ToJson(summary.latency_ms)},
             {"accuracy",
-             {{"validation_top1", summary.validation_top1}, {"test_top1", summary.test_top1}}},
+             {{"validation_top1", OrNull(summary.validation_top1)},
+              {"test_top1", OrNull(summary.test_top1)}}},
             {"supernet_top1", summary.supernet_top1},
             {"entropy", {{"initial", summary.initial_entropy}, {"final", summary.final_entropy}}},
             {"peak_bytes", ToJson(summary.peak_bytes)},

@@ -291,6 +291,11 @@ std::vector<std::string> BuiltinSpaceNames() {
   return names;
 }
 
+bool IsBuiltinSpace(std::string_view name) {
+  const std::vector<std::string> names = BuiltinSpaceNames();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 std::string_view BuiltinSpaceText(std::string_view name) {
   for (const BuiltinSpace& builtin : BuiltinSpaces()) {
     if (builtin.name == name) return builtin.toml;

@@ -21,6 +21,7 @@ SearchSpace LoadSpace(const std::string& name_or_path);
 
 // Names of the built-in spaces, the default first.
 std::vector<std::string> BuiltinSpaceNames();
+bool IsBuiltinSpace(std::string_view name);
 
 // The TOML text of a built-in space. Throws kNotFound.
 std::string_view BuiltinSpaceText(std::string_view name);

@@ -9,7 +9,7 @@
 namespace nasengine {
 namespace {
 
-// More candidates than any block can have; keeps the counters of two blocks apart.
+// Keeps the counters of two blocks apart.
 constexpr std::uint64_t kCandidateStride = 64;
 
 }  // namespace
@@ -42,6 +42,8 @@ std::vector<double> AlphaGradient(std::span<const double> probabilities,
 }
 
 void BinaryGate::Initialize(const Rng& rng, int block, double standard_deviation) {
+  NAS_CHECK(alpha_.size() <= kCandidateStride, "gate: block ", block, " has ", alpha_.size(),
+            " candidates, expected at most ", kCandidateStride);
   for (std::size_t k = 0; k < alpha_.size(); ++k) {
     const std::uint64_t element = static_cast<std::uint64_t>(block) * kCandidateStride + k;
     alpha_[k] = static_cast<float>(standard_deviation * rng.Normal(0, element));

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "nas/train/trainer.h"
 
+#include <cmath>
+
 namespace nasengine {
+namespace {
+
+// Weights that are lost already must not be saved as a result.
+void RequireFinite(const StepResult& result, double lr) {
+  NAS_CHECK(std::isfinite(result.loss), "training: the loss is ", result.loss, " at learning rate ",
+            lr, "; lower the learning rate");
+}
+
+}  // namespace
 
 StepResult Trainer::Step(Context& context, const Supernet& supernet, std::span<const int> path,
                          const Batch& batch, double lr) const {
   const StepResult result = RunWeightStep(context, supernet, path, batch.images, batch.labels,
                                           static_cast<float>(config_.label_smoothing), {});
+  RequireFinite(result, lr);
   Update(context, supernet.Slabs(path), lr);
   return result;
 }
@@ -18,8 +30,10 @@ StepResult Trainer::Step(Context& context, const Network& network, const Batch& 
   const LossResult loss =
       SoftmaxCrossEntropy(tape, logits, batch.labels, static_cast<float>(config_.label_smoothing));
   tape.Backward(loss.loss);
+  const StepResult result = ReadResult(loss);
+  RequireFinite(result, lr);
   Update(context, network.Slabs(), lr);
-  return ReadResult(loss);
+  return result;
 }
 
 void Trainer::Update(Context& context, std::span<ParameterSlab* const> slabs, double lr) const {
