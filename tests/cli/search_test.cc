@@ -52,6 +52,22 @@ class SearchTest : public ::testing::Test {
   TinyTask task_{folder_.path()};
 };
 
+TEST_F(SearchTest, ARefusedRunLeavesTheOldResults) {
+  ASSERT_EQ(Search("run").exit_code, 0);
+  const std::string weights = ReadFile(Path("run/weights.safetensors"));
+  const ProgramResult refused = Search("run", {"--force", "--objective", "mul-log"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_NE(refused.err.find("mul-log"), std::string::npos) << refused.err;
+  EXPECT_EQ(ReadFile(Path("run/weights.safetensors")), weights);
+  EXPECT_TRUE(fs::exists(Path("run/summary.json")));
+}
+
+TEST_F(SearchTest, ASearchWithoutArchitectureStepsIsRefused) {
+  const ProgramResult result = Search("run", {"--arch-every", "100"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("nothing would be searched"), std::string::npos) << result.err;
+}
+
 TEST_F(SearchTest, LeavesAWholeRunFolder) {
   const ProgramResult result = Search("run", {"--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
