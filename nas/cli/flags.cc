@@ -127,7 +127,7 @@ void Flags::AddParsed(const std::string& name, const std::string& placeholder,
                       const std::string& help,
                       std::function<void(const std::string&, const std::string&)> read) {
   CLI::Option* option = state_->Finish(state_->app.add_option(name, help), placeholder);
-  state_->parsed.push_back([option, name, read = std::move(read)] {
+  state_->parsed.emplace_back([option, name, read = std::move(read)] {
     if (option->count() > 0) read(name, option->as<std::string>());
   });
 }

@@ -37,7 +37,7 @@ fs::path MakeNumbered(const std::string& label) {
   if (error) ThrowFolder(runs, error.message());
   const std::string stem = fmt::format("{}-{}-", Today(), label);
   for (int number = 1;; ++number) {
-    const fs::path path = runs / (stem + std::to_string(number));
+    fs::path path = runs / (stem + std::to_string(number));
     if (fs::create_directory(path, error)) return path;
     if (error) ThrowFolder(path, error.message());
   }

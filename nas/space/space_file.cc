@@ -52,7 +52,7 @@ Activation ReadActivation(const TableReader& table) {
 std::vector<std::string> ReadInputs(const TableReader& table, const Draft& draft) {
   const SourceValue* value = table.Find("inputs");
   if (value == nullptr) return draft.DefaultInputs();
-  const std::vector<std::string> inputs = table.Strings("inputs");
+  std::vector<std::string> inputs = table.Strings("inputs");
   if (inputs.size() != 1) Refuse(*value, "an array of exactly one name");
   return inputs;
 }
