@@ -26,6 +26,7 @@
 #include "nas/supernet/memory_plan.h"
 #include "nas/supernet/prepare.h"
 #include "nas/train/evaluator.h"
+#include "nas/train/held_out_scorer.h"
 #include "nas/train/network_training.h"
 #include "nas/train/search_loop.h"
 
@@ -249,7 +250,10 @@ void SearchRun::Search() {
   const SearchTimes times = loop_->Run(control);
   summary_.seconds.warmup = times.warmup_seconds;
   summary_.seconds.search = times.search_seconds;
-  path_ = supernet_->BestPath();
+  EvalBatches held_out(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
+                       session_.allocator());
+  HeldOutScorer scorer(session_.context(), *supernet_, held_out);
+  path_ = searcher_->Choose(scorer);
   summary_.final_entropy = supernet_->MeanEntropy();
   summary_.latency_ms.expected = searcher_->ExpectedLatencyMs();
   summary_.latency_ms.predicted = model_->PathMs(path_);
@@ -258,8 +262,6 @@ void SearchRun::Search() {
   summary_.parameters = counts.parameters;
   summary_.macs = counts.macs;
   if (hooks_.derived) hooks_.derived(summary_.network);
-  EvalBatches held_out(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
-                       session_.allocator());
   summary_.supernet_top1 = Evaluate(session_.context(), *supernet_, path_, held_out).top1;
 }
 

@@ -27,9 +27,11 @@ GradientSearcher::GradientSearcher(Supernet& supernet, const LatencyModel* laten
             "proxyless-g: objective ", Name(objective_.config().kind), " needs a latency table");
 }
 
-Path GradientSearcher::WeightPath(std::uint64_t step) const {
+std::optional<Path> GradientSearcher::WeightPath(std::uint64_t step) const {
   return supernet_.SamplePath(rng_, WeightDraw(step));
 }
+
+Path GradientSearcher::Choose(PathScorer& /*held_out*/) { return supernet_.BestPath(); }
 
 double GradientSearcher::ExpectedLatencyMs() const {
   return latency_ == nullptr ? 0 : latency_->ExpectedMs(Probabilities());

@@ -32,9 +32,11 @@ class GradientSearcher final : public Searcher {
                    const GradientSearcherConfig& config);
 
   std::string_view name() const override { return "proxyless-g"; }
-  Path WeightPath(std::uint64_t step) const override;
+  std::optional<Path> WeightPath(std::uint64_t step) const override;
   ArchitectureStepResult ArchitectureStep(Context& context, const Batch& batch,
                                           std::uint64_t step) override;
+  // The likeliest candidate of every block; no path is scored.
+  Path Choose(PathScorer& held_out) override;
   double ExpectedLatencyMs() const override;
 
  private:

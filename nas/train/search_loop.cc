@@ -59,9 +59,11 @@ StepRecord SearchLoop::WeightStep(Phase phase, std::int64_t step, std::int64_t s
   parts_.allocator.ResetPeak();
   // The two phases draw from one stream of paths, one after the other.
   const std::int64_t draw = phase == Phase::kWarmup ? step : warmup_steps() + step;
-  const Path path = parts_.searcher.WeightPath(static_cast<std::uint64_t>(draw));
+  const std::optional<Path> path = parts_.searcher.WeightPath(static_cast<std::uint64_t>(draw));
   const Batch batch = parts_.weight_loader.Next();
-  const StepResult result = trainer_.Step(parts_.context, parts_.supernet, path, batch, lr);
+  const StepResult result = path
+                                ? trainer_.Step(parts_.context, parts_.supernet, *path, batch, lr)
+                                : trainer_.StepAllPaths(parts_.context, parts_.supernet, batch, lr);
   return {.step = step + 1,
           .steps = steps,
           .epoch = batch.epoch,

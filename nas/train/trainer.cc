@@ -23,6 +23,15 @@ StepResult Trainer::Step(Context& context, const Supernet& supernet, std::span<c
   return result;
 }
 
+StepResult Trainer::StepAllPaths(Context& context, const Supernet& supernet, const Batch& batch,
+                                 double lr) const {
+  const StepResult result = RunAllPathsStep(context, supernet, batch.images, batch.labels,
+                                            static_cast<float>(config_.label_smoothing), {});
+  RequireFinite(result, lr);
+  Update(context, supernet.Slabs(), lr);
+  return result;
+}
+
 StepResult Trainer::Step(Context& context, const Network& network, const Batch& batch, double lr,
                          const ForwardOptions& options) const {
   Tape tape(context, GradientsOf::kActivationsAndParameters);

@@ -23,6 +23,9 @@ class Trainer {
   // One step of the supernet's weights along `path`; nothing outside the path is touched.
   StepResult Step(Context& context, const Supernet& supernet, std::span<const int> path,
                   const Batch& batch, double lr) const;
+  // One step of the weights of all candidates, each weighted by its probability.
+  StepResult StepAllPaths(Context& context, const Supernet& supernet, const Batch& batch,
+                          double lr) const;
   // One step of a network. `options` brings dropout.
   StepResult Step(Context& context, const Network& network, const Batch& batch, double lr,
                   const ForwardOptions& options) const;

@@ -174,7 +174,7 @@ TEST_F(GradientSearcherTest, PathsDependOnSeedAndStepAlone) {
   const GradientSearcher searcher = NoneSearcher(supernet);
   EXPECT_EQ(searcher.WeightPath(3), searcher.WeightPath(3));
   EXPECT_NE(searcher.WeightPath(3), searcher.WeightPath(4));
-  EXPECT_NE(searcher.WeightPath(3), DrawnPath(supernet, 3));
+  EXPECT_NE(*searcher.WeightPath(3), DrawnPath(supernet, 3));
   const GradientSearcher other(supernet, nullptr, Objective({.kind = ObjectiveKind::kNone}, 0),
                                {.seed = kSeed + 1, .alpha_lr = kAlphaLr});
   EXPECT_NE(searcher.WeightPath(3), other.WeightPath(3));

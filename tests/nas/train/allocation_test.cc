@@ -122,7 +122,7 @@ TEST_F(AllocationTest, TwoHundredStepsOverRandomPathsTakeNothingFromTheSystem) {
   const std::size_t workspace = context().workspace_bytes();
   const SystemMemory before = Now();
   for (std::uint64_t step = 0; step < 200; ++step) {
-    trainer.Step(context(), supernet, searcher.WeightPath(step), weight_batch, 0.01);
+    trainer.Step(context(), supernet, *searcher.WeightPath(step), weight_batch, 0.01);
     if (step % 5 == 1) searcher.ArchitectureStep(context(), arch_batch, step);
   }
   const SystemMemory after = Now();
