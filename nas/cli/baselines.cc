@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "nas/space/counts.h"
 
@@ -34,54 +35,80 @@ std::optional<BaselinePath> UniformBelow(const SearchSpace& space, const Latency
   return best;
 }
 
-// Knapsack over the blocks: best[t] is the largest MAC count of the blocks so far within t steps.
+// A candidate taken in every block of a gate.
+struct GateChoice {
+  double latency_ms = 0;
+  std::int64_t macs = 0;
+};
+
+std::vector<std::vector<GateChoice>> GateChoices(const SearchSpace& space,
+                                                 const LatencyModel& model) {
+  const std::vector<const ChoiceNode*> nodes = space.Choices();
+  std::vector<std::vector<GateChoice>> gates;
+  for (const std::vector<int>& blocks : space.Gates()) {
+    const ChoiceNode& first = *nodes[static_cast<std::size_t>(blocks.front())];
+    std::vector<GateChoice>& choices = gates.emplace_back(first.candidates.size());
+    for (const int block : blocks) {
+      const ChoiceNode& node = *nodes[static_cast<std::size_t>(block)];
+      for (std::size_t k = 0; k < choices.size(); ++k) {
+        choices[k].latency_ms += model.Row(block)[k];
+        choices[k].macs += CountLayer(node.candidates[k]).macs;
+      }
+    }
+  }
+  return gates;
+}
+
+// Knapsack over the gates: best[t] is the largest MAC count of the gates so far within t steps.
 std::optional<BaselinePath> MostMacsWithin(const SearchSpace& space, const LatencyModel& model,
                                            double latency_ms) {
   const double budget_ms = latency_ms - model.fixed_ms();
   if (budget_ms <= 0) return std::nullopt;
-  const std::vector<const ChoiceNode*> blocks = space.Choices();
+  const auto steps_of = [&](const GateChoice& choice) {
+    return static_cast<int>(
+        std::ceil(std::min(choice.latency_ms / budget_ms, 2.0) * kLatencySteps));
+  };
+  const std::vector<std::vector<GateChoice>> gates = GateChoices(space, model);
   std::vector<std::int64_t> best(kLatencySteps + 1, 0);
-  std::vector<std::vector<int>> taken(blocks.size(), std::vector<int>(kLatencySteps + 1, -1));
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
+  std::vector<std::vector<int>> taken(gates.size(), std::vector<int>(kLatencySteps + 1, -1));
+  for (std::size_t g = 0; g < gates.size(); ++g) {
     std::vector<std::int64_t> next(kLatencySteps + 1, -1);
-    for (std::size_t k = 0; k < blocks[b]->candidates.size(); ++k) {
-      const double share = model.Row(static_cast<int>(b))[k] / budget_ms;
-      if (share > 1) continue;
-      const int cost = static_cast<int>(std::ceil(share * kLatencySteps));
-      const std::int64_t macs = CountLayer(blocks[b]->candidates[k]).macs;
+    for (std::size_t k = 0; k < gates[g].size(); ++k) {
+      const int cost = steps_of(gates[g][k]);
       for (int t = cost; t <= kLatencySteps; ++t) {
         const std::int64_t before = best[static_cast<std::size_t>(t - cost)];
-        if (before < 0 || before + macs <= next[static_cast<std::size_t>(t)]) continue;
-        next[static_cast<std::size_t>(t)] = before + macs;
-        taken[b][static_cast<std::size_t>(t)] = static_cast<int>(k);
+        const std::int64_t macs = before + gates[g][k].macs;
+        if (before < 0 || macs <= next[static_cast<std::size_t>(t)]) continue;
+        next[static_cast<std::size_t>(t)] = macs;
+        taken[g][static_cast<std::size_t>(t)] = static_cast<int>(k);
       }
     }
     best = std::move(next);
   }
   if (best.back() < 0) return std::nullopt;
-  Path path(blocks.size());
+  std::vector<int> of_gate(gates.size());
   int left = kLatencySteps;
-  for (std::size_t b = blocks.size(); b-- > 0;) {
-    path[b] = taken[b][static_cast<std::size_t>(left)];
-    const double share =
-        model.Row(static_cast<int>(b))[static_cast<std::size_t>(path[b])] / budget_ms;
-    left -= static_cast<int>(std::ceil(share * kLatencySteps));
+  for (std::size_t g = gates.size(); g-- > 0;) {
+    of_gate[g] = taken[g][static_cast<std::size_t>(left)];
+    left -= steps_of(gates[g][static_cast<std::size_t>(of_gate[g])]);
   }
-  return BaselinePath{.kind = "most MACs within", .path = path};
+  return BaselinePath{.kind = "most MACs within", .path = PathOfGates(space, of_gate)};
 }
 
 std::optional<BaselinePath> RandomNear(const SearchSpace& space, const LatencyModel& model,
                                        double latency_ms, std::uint32_t seed) {
   const Rng rng(seed, RngPurpose::kBaselines);
-  const std::vector<const ChoiceNode*> blocks = space.Choices();
+  const std::vector<std::vector<GateChoice>> gates = GateChoices(space, model);
   for (int draw = 0; draw < kRandomDraws; ++draw) {
-    Path path;
-    for (std::size_t b = 0; b < blocks.size(); ++b) {
-      const auto candidates = static_cast<std::uint32_t>(blocks[b]->candidates.size());
-      path.push_back(static_cast<int>(rng.Below(candidates, static_cast<std::uint64_t>(draw), b)));
+    std::vector<int> of_gate;
+    for (std::size_t g = 0; g < gates.size(); ++g) {
+      const auto candidates = static_cast<std::uint32_t>(gates[g].size());
+      of_gate.push_back(
+          static_cast<int>(rng.Below(candidates, static_cast<std::uint64_t>(draw), g)));
     }
+    Path path = PathOfGates(space, of_gate);
     if (std::abs(model.PathMs(path) - latency_ms) <= kRandomTolerance * latency_ms) {
-      return BaselinePath{.kind = "random within 5 %", .path = path};
+      return BaselinePath{.kind = "random within 5 %", .path = std::move(path)};
     }
   }
   return std::nullopt;

@@ -35,7 +35,8 @@ class Lookup {
 }  // namespace
 
 LatencyModel::LatencyModel(const SearchSpace& space, const LatencyTable& table,
-                           std::string_view table_name) {
+                           std::string_view table_name)
+    : gates_(space.Gates()) {
   Lookup lookup(table);
   for (const SpaceNode& node : space.nodes) {
     if (const auto* fixed = std::get_if<LayerDesc>(&node)) {
@@ -55,7 +56,10 @@ LatencyModel::LatencyModel(const SearchSpace& space, const LatencyTable& table,
 
 LatencyModel::LatencyModel(double fixed_ms, std::vector<std::vector<double>> rows)
     : fixed_ms_(fixed_ms), rows_(std::move(rows)) {
-  for (std::size_t i = 0; i < rows_.size(); ++i) names_.push_back(StrCat("block ", i + 1));
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    gates_.push_back({static_cast<int>(i)});
+    names_.push_back(StrCat("block ", i + 1));
+  }
 }
 
 std::span<const double> LatencyModel::Row(int block) const {
@@ -112,15 +116,29 @@ double LatencyModel::PathMs(std::span<const int> path) const {
   return sum_ms;
 }
 
+std::vector<double> LatencyModel::GateRow(std::size_t gate) const {
+  const std::vector<int>& blocks = gates_[gate];
+  std::vector<double> row = rows_[static_cast<std::size_t>(blocks.front())];
+  for (std::size_t i = 1; i < blocks.size(); ++i) {
+    const std::vector<double>& more = rows_[static_cast<std::size_t>(blocks[i])];
+    for (std::size_t k = 0; k < row.size(); ++k) row[k] += more[k];
+  }
+  return row;
+}
+
 double LatencyModel::SmallestReachableMs() const {
   double sum_ms = fixed_ms_;
-  for (const std::vector<double>& row : rows_) sum_ms += *std::min_element(row.begin(), row.end());
+  for (std::size_t gate = 0; gate < gates_.size(); ++gate) {
+    sum_ms += std::ranges::min(GateRow(gate));
+  }
   return sum_ms;
 }
 
 double LatencyModel::LargestReachableMs() const {
   double sum_ms = fixed_ms_;
-  for (const std::vector<double>& row : rows_) sum_ms += *std::max_element(row.begin(), row.end());
+  for (std::size_t gate = 0; gate < gates_.size(); ++gate) {
+    sum_ms += std::ranges::max(GateRow(gate));
+  }
   return sum_ms;
 }
 

@@ -24,7 +24,7 @@ class LatencyModel {
   LatencyModel(const SearchSpace& space, const LatencyTable& table,
                std::string_view table_name = "the latency table");
   // From times that are known already: of the fixed layers together, and of every candidate, one
-  // row a block.
+  // row a block; no blocks are tied.
   LatencyModel(double fixed_ms, std::vector<std::vector<double>> rows);
 
   // Sum over the layers that every network of the space has.
@@ -42,6 +42,7 @@ class LatencyModel {
   // Of the network that takes candidate path[i] in block i.
   double PathMs(std::span<const int> path) const;
 
+  // Of the fastest and slowest path that the space's gates can choose.
   double SmallestReachableMs() const;
   double LargestReachableMs() const;
   // The expectation where all candidates of a block are equally likely.
@@ -52,9 +53,12 @@ class LatencyModel {
 
  private:
   std::span<const double> CheckedRow(int block, std::size_t probabilities) const;
+  // The latency of every candidate of a gate: the sum over its blocks.
+  std::vector<double> GateRow(std::size_t gate) const;
 
   double fixed_ms_ = 0;
   std::vector<std::vector<double>> rows_;
+  std::vector<std::vector<int>> gates_;  // the blocks of every gate
   std::vector<std::string> names_;
 };
 

@@ -73,7 +73,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-void AddChoiceRow(const ChoiceNode& node, Table& table) {
+// `tied_to` is the first block of the node's gate.
+void AddChoiceRow(const ChoiceNode& node, const ChoiceNode& tied_to, Table& table) {
   Counts low = CountLayer(node.candidates.front());
   Counts high = low;
   bool can_skip = false;
@@ -85,7 +86,8 @@ void AddChoiceRow(const ChoiceNode& node, Table& table) {
   }
   const LayerDesc& first = node.candidates.front();
   table.Add({node.name,
-             fmt::format("{} candidates{}", node.candidates.size(), can_skip ? ", Zero" : ""),
+             fmt::format("{} candidates{}{}", node.candidates.size(), can_skip ? ", Zero" : "",
+                         node.name == tied_to.name ? "" : ", as " + tied_to.name),
              ToString(first.in), ToString(first.out), std::to_string(first.stride),
              Range(low.parameters, high.parameters), Range(low.macs, high.macs)});
 }
@@ -114,18 +116,25 @@ std::string PathLine(const char* what, const Counts& counts) {
 }  // namespace
 
 std::string InfoText(const SearchSpace& space) {
+  const std::vector<const ChoiceNode*> choices = space.Choices();
+  const std::vector<std::vector<int>> gates = space.Gates();
   Table table = LayerTable();
   for (const SpaceNode& node : space.nodes) {
     if (const auto* fixed = std::get_if<LayerDesc>(&node)) {
       AddLayerRow(*fixed, table);
     } else {
-      AddChoiceRow(std::get<ChoiceNode>(node), table);
+      const auto& choice = std::get<ChoiceNode>(node);
+      const int first = gates[static_cast<size_t>(choice.gate)].front();
+      AddChoiceRow(choice, *choices[static_cast<size_t>(first)], table);
     }
   }
   std::string text = fmt::format("Search space {}: images {}, {} classes\n\n", space.name,
                                  ToString(space.input), space.classes);
   text += table.Text() + "\n";
   text += fmt::format("  {:<24}{}\n", "searchable blocks", space.searchable_blocks());
+  if (gates.size() < choices.size()) {
+    text += fmt::format("  {:<24}{}\n", "choices, blocks tied", gates.size());
+  }
   text += fmt::format("  {:<24}{}\n", "architecture parameters", space.architecture_parameters());
   text += fmt::format("  {:<24}{}\n", "supernet parameters", Grouped(SupernetParameters(space)));
   const std::string count = space.NetworkCount();
@@ -153,6 +162,7 @@ std::string InfoJson(const SearchSpace& space) {
                   {"input", SizeToJson(space.input)},
                   {"classes", space.classes},
                   {"searchable_blocks", space.searchable_blocks()},
+                  {"gates", space.Gates().size()},
                   {"architecture_parameters", space.architecture_parameters()},
                   {"supernet_parameters", SupernetParameters(space)},
                   {"networks_log10", space.networks_log10()},

@@ -22,17 +22,39 @@ void Multiply(std::vector<int>& digits, int64_t factor) {
   for (; carry > 0; carry /= 10) digits.push_back(static_cast<int>(carry % 10));
 }
 
+// The candidate at every gate that is better than the others in the counts of its blocks together.
+// Never that of `except`, a path or nothing.
 template <class Better>
-std::vector<int> ExtremePath(const SearchSpace& space, Better better) {
-  std::vector<int> choice;
-  for (const ChoiceNode* node : space.Choices()) {
-    size_t best = 0;
-    for (size_t i = 1; i < node->candidates.size(); ++i) {
-      if (better(CountLayer(node->candidates[i]), CountLayer(node->candidates[best]))) best = i;
+std::vector<int> ExtremePath(const SearchSpace& space, std::span<const int> except, Better better) {
+  const std::vector<const ChoiceNode*> choices = space.Choices();
+  std::vector<int> of_gate;
+  for (const std::vector<int>& blocks : space.Gates()) {
+    const auto first = static_cast<size_t>(blocks.front());
+    int best = -1;
+    Counts best_counts;
+    for (size_t k = 0; k < choices[first]->candidates.size(); ++k) {
+      if (!except.empty() && static_cast<size_t>(except[first]) == k) continue;
+      Counts counts;
+      for (const int block : blocks) {
+        const Counts one = CountLayer(choices[static_cast<size_t>(block)]->candidates[k]);
+        counts = {counts.parameters + one.parameters, counts.macs + one.macs};
+      }
+      if (best >= 0 && !better(counts, best_counts)) continue;
+      best = static_cast<int>(k);
+      best_counts = counts;
     }
-    choice.push_back(static_cast<int>(best));
+    of_gate.push_back(best);
   }
-  return choice;
+  return PathOfGates(space, of_gate);
+}
+
+std::vector<size_t> CandidatesOfGates(const SearchSpace& space) {
+  const std::vector<const ChoiceNode*> choices = space.Choices();
+  std::vector<size_t> candidates;
+  for (const std::vector<int>& blocks : space.Gates()) {
+    candidates.push_back(choices[static_cast<size_t>(blocks.front())]->candidates.size());
+  }
+  return candidates;
 }
 
 bool HasFewer(const Counts& a, const Counts& b) {
@@ -59,24 +81,35 @@ std::vector<const ChoiceNode*> SearchSpace::Choices() const {
 
 int SearchSpace::searchable_blocks() const { return static_cast<int>(Choices().size()); }
 
+std::vector<std::vector<int>> SearchSpace::Gates() const {
+  std::vector<std::vector<int>> gates;
+  int block = 0;
+  for (const ChoiceNode* node : Choices()) {
+    const auto gate = static_cast<size_t>(node->gate);
+    if (gate >= gates.size()) gates.resize(gate + 1);
+    gates[gate].push_back(block++);
+  }
+  return gates;
+}
+
 int SearchSpace::architecture_parameters() const {
   size_t count = 0;
-  for (const ChoiceNode* node : Choices()) count += node->candidates.size();
+  for (const size_t candidates : CandidatesOfGates(*this)) count += candidates;
   return static_cast<int>(count);
 }
 
 double SearchSpace::networks_log10() const {
   double sum = 0.0;
-  for (const ChoiceNode* node : Choices()) {
-    sum += std::log10(static_cast<double>(node->candidates.size()));
+  for (const size_t candidates : CandidatesOfGates(*this)) {
+    sum += std::log10(static_cast<double>(candidates));
   }
   return sum;
 }
 
 std::string SearchSpace::NetworkCount() const {
   std::vector<int> digits{1};
-  for (const ChoiceNode* node : Choices()) {
-    Multiply(digits, static_cast<int64_t>(node->candidates.size()));
+  for (const size_t candidates : CandidatesOfGates(*this)) {
+    Multiply(digits, static_cast<int64_t>(candidates));
   }
   std::string text;
   for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
@@ -112,12 +145,25 @@ NetworkDesc Derive(const SearchSpace& space, std::span<const int> choice) {
   return network;
 }
 
-std::vector<int> LargestPath(const SearchSpace& space) {
-  return ExtremePath(space, [](const Counts& a, const Counts& b) { return HasFewer(b, a); });
+std::vector<int> PathOfGates(const SearchSpace& space, std::span<const int> of_gate) {
+  const std::vector<const ChoiceNode*> choices = space.Choices();
+  std::vector<int> path;
+  for (const ChoiceNode* node : choices) {
+    NAS_CHECK(static_cast<size_t>(node->gate) < of_gate.size(), "space ", space.name,
+              ": found a choice for ", of_gate.size(), " gates, expected ", space.Gates().size());
+    path.push_back(of_gate[static_cast<size_t>(node->gate)]);
+  }
+  return path;
+}
+
+std::vector<int> LargestPath(const SearchSpace& space) { return LargestPathBeside(space, {}); }
+
+std::vector<int> LargestPathBeside(const SearchSpace& space, std::span<const int> path) {
+  return ExtremePath(space, path, [](const Counts& a, const Counts& b) { return HasFewer(b, a); });
 }
 
 std::vector<int> SmallestPath(const SearchSpace& space) {
-  return ExtremePath(space, [](const Counts& a, const Counts& b) { return HasFewer(a, b); });
+  return ExtremePath(space, {}, [](const Counts& a, const Counts& b) { return HasFewer(a, b); });
 }
 
 std::vector<int> ChoiceFromNames(const SearchSpace& space, std::span<const std::string> names) {

@@ -20,6 +20,9 @@ namespace nasengine {
 struct ChoiceNode {
   std::string name{};
   std::vector<LayerDesc> candidates{};
+  // Index of the alpha vector that chooses here, counted from 0 in the order of first use. Blocks
+  // of one gate are tied: they have the same list of candidates and a search chooses one for all.
+  int gate = 0;
 
   friend bool operator==(const ChoiceNode&, const ChoiceNode&) = default;
 };
@@ -40,22 +43,31 @@ struct SearchSpace {
   // The searchable blocks in order; the pointers live as long as the space.
   std::vector<const ChoiceNode*> Choices() const;
   int searchable_blocks() const;
-  // Number of alphas: candidates over all searchable blocks.
+  // The searchable blocks of every gate, by their index in Choices().
+  std::vector<std::vector<int>> Gates() const;
+  // Number of alphas: candidates over all gates.
   int architecture_parameters() const;
-  // Log10 of the number of networks in the space.
+  // Log10 of the number of networks that a search may choose.
   double networks_log10() const;
-  // The exact number of networks, in decimal digits of any length.
+  // The exact number of them, in decimal digits of any length.
   std::string NetworkCount() const;
 };
 
 // The network of one choice: choice[i] is the candidate index of searchable block i. Its classifier
-// gets recipe.dropout. Throws kInvalidArgument for a wrong length or an index out of range.
+// gets recipe.dropout. Blocks that are tied in a search may differ here. Throws kInvalidArgument
+// for a wrong length or an index out of range.
 NetworkDesc Derive(const SearchSpace& space, std::span<const int> choice);
 
-// The candidate of most or fewest multiply-accumulates in every block, ties by parameters, then by
-// order.
+// The choice of candidate of_gate[g] in every block of gate g. Throws kInvalidArgument for a wrong
+// length.
+std::vector<int> PathOfGates(const SearchSpace& space, std::span<const int> of_gate);
+
+// The candidate of most or fewest multiply-accumulates at every gate, over its blocks together; of
+// equals the one of most or fewest parameters, then the first.
 std::vector<int> LargestPath(const SearchSpace& space);
 std::vector<int> SmallestPath(const SearchSpace& space);
+// The same as LargestPath of what `path` does not take, for a second path beside it.
+std::vector<int> LargestPathBeside(const SearchSpace& space, std::span<const int> path);
 
 // Candidate indices from names such as "5x5_MBConv6", one per searchable block. Throws
 // kInvalidArgument that names the block and lists its candidates.

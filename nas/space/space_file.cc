@@ -29,6 +29,7 @@ struct Draft {
   SearchSpace space;
   std::vector<std::string> places;
   int blocks = 0;
+  int gates = 0;
 
   std::vector<std::string> DefaultInputs() const {
     if (space.nodes.empty()) return {std::string(kImageInput)};
@@ -139,6 +140,8 @@ struct Stage {
   int64_t blocks = 0;
   int stride = 1;
   bool zero = false;
+  // Where share = "stage" was written: one gate chooses for all blocks.
+  const SourceValue* share = nullptr;
   std::vector<LayerDesc> candidates{};
   // Where an explicit Zero was written, for the refusal in a block that cannot be skipped.
   const SourceValue* explicit_zero = nullptr;
@@ -146,11 +149,15 @@ struct Stage {
 
 Stage ReadStage(const SourceValue& value) {
   const TableReader table(value, "[[stage]]",
-                          {"channels", "blocks", "stride", "candidates", "zero"});
+                          {"channels", "blocks", "stride", "candidates", "zero", "share"});
   Stage stage{.channels = table.Int("channels", 1, kMaxChannels),
               .blocks = table.Int("blocks", 1, 1000),
               .stride = table.IntOf("stride", kStrides, 1),
-              .zero = table.Bool("zero", false)};
+              .zero = table.Bool("zero", false),
+              .share = table.Find("share")};
+  if (stage.share != nullptr && table.String("share") != "stage") {
+    Refuse(*stage.share, "'stage', or no key 'share' for a choice of its own in every block");
+  }
   const SourceValue& names = table.Require("candidates", "an array of candidate names");
   if (names.kind != SourceValue::Kind::kArray || names.items.empty()) {
     Refuse(names, "an array of at least one candidate name");
@@ -178,6 +185,7 @@ int64_t OutputChannels(const Draft& draft) {
 
 void AddStage(const SourceValue& value, Draft& draft) {
   const Stage stage = ReadStage(value);
+  const int first_gate = draft.gates;
   for (int64_t i = 0; i < stage.blocks; ++i) {
     ChoiceNode node{.name = StrCat("block", ++draft.blocks), .candidates = stage.candidates};
     const int stride = i == 0 ? stage.stride : 1;
@@ -189,6 +197,11 @@ void AddStage(const SourceValue& value, Draft& draft) {
             ", expected it only where size and channels stay (or use zero = true)");
     }
     if (stage.zero && is_skippable) node.candidates.push_back({.op = LayerOp::kZero});
+    if (stage.zero && !is_skippable && stage.share != nullptr && stage.blocks > 1) {
+      Throw(ErrorCode::kInvalidArgument, stage.share->place, ": found blocks that share a choice, ",
+            node.name, " without and the others with Zero, expected the same candidates in all; ",
+            "put ", node.name, " into a stage of its own, or leave zero = true out");
+    }
     const std::vector<std::string> inputs = draft.DefaultInputs();
     for (LayerDesc& candidate : node.candidates) {
       candidate.name = node.name;
@@ -200,6 +213,8 @@ void AddStage(const SourceValue& value, Draft& draft) {
     if (node.candidates.size() == 1) {
       draft.Add(node.candidates.front(), value.place);
     } else {
+      node.gate = stage.share != nullptr ? first_gate : draft.gates;
+      draft.gates = node.gate + 1;
       draft.Add(std::move(node), value.place);
     }
   }

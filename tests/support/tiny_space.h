@@ -22,6 +22,7 @@ struct TinySpaceOptions {
   int stride = 2;
   std::vector<std::string> candidates = {"3x3_MBConv3", "5x5_MBConv3"};
   bool zero = true;
+  bool share = false;  // one gate for all blocks of the stage
 };
 
 // A stem, the stage, a classifier; small batches, short phases, no augmentation, no dropout.
@@ -39,6 +40,7 @@ inline SearchSpace TinySpace(const TinySpaceOptions& options = {}) {
              "\nactivation = \"relu6\"\nkey = \"Conv\"\n[[stage]]\nchannels = ", options.channels,
              "\nblocks = ", options.blocks, "\nstride = ", options.stride, "\ncandidates = [",
              candidates, "]\nzero = ", options.zero ? "true" : "false",
+             options.share ? "\nshare = \"stage\"" : "",
              "\n[[layer]]\nname = \"classifier\"\nop = \"classifier\"\n"),
       "tiny.toml");
   Recipe& recipe = space.recipe;

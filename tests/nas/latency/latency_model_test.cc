@@ -100,6 +100,25 @@ TEST(LatencyModelTest, SumsByHand) {
                    3 + (0.25 * 3.3 + 0.75 * 5.6) + (0.5 * 3.8 + 0.25 * 6.1));
 }
 
+TEST(LatencyModelTest, TiedBlocksReachWhatOneCandidateForAllReaches) {
+  std::string toml = kTinySpace;
+  const std::string zero = "zero = true";
+  toml.replace(toml.find(zero), zero.size(), "share = 'stage'");
+  const SearchSpace space = ParseSpace(toml, "tied.toml");
+  ASSERT_EQ(space.Gates().size(), 1u);
+  // The first candidate is the cheap one in the first block and the dear one in the second.
+  const LatencyModel model(space, FakeLatencyTable(space, [](const LayerDesc& layer) {
+                             if (layer.op != LayerOp::kMbconv) return 1.0;
+                             return (layer.kernel == 3) == (layer.stride == 2) ? 2.0
+                                                                               : 5.0 + layer.kernel;
+                           }));
+  EXPECT_DOUBLE_EQ(model.PathMs(std::vector<int>{0, 0}), 2 + 2 + 8);
+  EXPECT_DOUBLE_EQ(model.PathMs(std::vector<int>{1, 1}), 2 + 10 + 2);
+  EXPECT_DOUBLE_EQ(model.SmallestReachableMs(), 12) << "not 6, which no tied path has";
+  EXPECT_DOUBLE_EQ(model.LargestReachableMs(), 14);
+  EXPECT_DOUBLE_EQ(model.UniformExpectedMs(), 13);
+}
+
 TEST(LatencyModelTest, CertainPathsCostWhatTheirPathCosts) {
   const LatencyModel model = TinyModel();
   for (int a = 0; a < 2; ++a) {

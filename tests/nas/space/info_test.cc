@@ -55,5 +55,33 @@ TEST(InfoTest, TextShowsBlocksAndTotals) {
   EXPECT_NE(network.find("2,154,984 parameters, 102,528,896 MACs\n"), std::string::npos);
 }
 
+TEST(InfoTest, TiedBlocksSayWhoseChoiceTheyTake) {
+  const SearchSpace own = LoadSpace("proxyless-imagenet");
+  EXPECT_EQ(Json::parse(InfoJson(own))["gates"], 21);
+  EXPECT_EQ(InfoText(own).find("tied"), std::string::npos);
+  const SearchSpace tied = ParseSpace(R"(version = 1
+name = "t"
+input = [16, 16, 1]
+classes = 4
+[[stage]]
+channels = 8
+blocks = 3
+candidates = ["3x3_MBConv3", "5x5_MBConv3"]
+share = "stage"
+[[layer]]
+name = "classifier"
+op = "classifier"
+)",
+                                      "t.toml");
+  const Json json = Json::parse(InfoJson(tied));
+  EXPECT_EQ(json["searchable_blocks"], 3);
+  EXPECT_EQ(json["gates"], 1);
+  EXPECT_EQ(json["architecture_parameters"], 2);
+  EXPECT_EQ(json["networks"], "2");
+  const std::string text = InfoText(tied);
+  EXPECT_NE(text.find("block3      2 candidates, as block1"), std::string::npos) << text;
+  EXPECT_NE(text.find("choices, blocks tied    1\n"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace nasengine

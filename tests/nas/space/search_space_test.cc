@@ -78,6 +78,43 @@ TEST(SearchSpaceTest, DeriveKeepsNamesAndTheChosenCandidates) {
             network.architecture.end());
 }
 
+// In the first block, from 8 to 64 channels at stride 2, the wide kernel costs more; in the others,
+// of 64 channels, the wide expansion. A path that takes one candidate for all decides by the sum.
+TEST(SearchSpaceTest, PathsOfTiedBlocksAreWeighedTogether) {
+  const auto space = [](const std::string& share) {
+    return ParseSpace(R"(version = 1
+name = "t"
+input = [16, 16, 1]
+classes = 4
+[[layer]]
+name = "stem"
+op = "conv"
+channels = 8
+kernel = 3
+[[stage]]
+channels = 64
+blocks = 3
+stride = 2
+candidates = ["7x7_MBConv3", "3x3_MBConv4", "3x3_MBConv1"]
+)" + share + R"([[layer]]
+name = "classifier"
+op = "classifier"
+)",
+                      "t.toml");
+  };
+  const SearchSpace own = space("");
+  const SearchSpace tied = space("share = 'stage'\n");
+  EXPECT_EQ(LargestPath(own), (std::vector<int>{0, 1, 1}));
+  EXPECT_EQ(LargestPath(tied), (std::vector<int>{1, 1, 1}));
+  EXPECT_EQ(SmallestPath(tied), (std::vector<int>{2, 2, 2}));
+  EXPECT_EQ(LargestPathBeside(own, LargestPath(own)), (std::vector<int>{1, 0, 0}));
+  EXPECT_EQ(LargestPathBeside(tied, LargestPath(tied)), (std::vector<int>{0, 0, 0}));
+  EXPECT_EQ(PathOfGates(tied, std::vector<int>{2}), (std::vector<int>{2, 2, 2}));
+  EXPECT_EQ(MessageOf([&] { PathOfGates(own, std::vector<int>{2}); }),
+            "space t: found a choice for 1 gates, expected 3");
+  EXPECT_NO_THROW(Derive(tied, std::vector<int>{0, 1, 2})) << "only searches are tied";
+}
+
 TEST(SearchSpaceTest, WrongChoicesAreRefusedWithTheNumbers) {
   const SearchSpace space = LoadSpace("fashion");
   EXPECT_EQ(MessageOf([&] { Derive(space, std::vector<int>{0}); }),

@@ -172,6 +172,44 @@ TEST(SpaceFileTest, RefusesBadCandidates) {
             "t.toml:13:14: found an array, expected an array of at least one candidate name");
 }
 
+TEST(SpaceFileTest, AStageThatSharesHasOneGateForItsBlocks) {
+  const std::string own =
+      "[[stage]]\nchannels = 16\nblocks = 2\ncandidates = ['3x3_MBConv3', "
+      "'5x5_MBConv3']\n";
+  const SearchSpace space =
+      ParseSpace(WithLayers(kStem + own +
+                            "[[stage]]\nchannels = 16\nblocks = 3\nzero = true\n"
+                            "candidates = ['3x3_MBConv3', '5x5_MBConv3']\n"
+                            "share = 'stage'\n" +
+                            own + kClassifier),
+                 "t.toml");
+  EXPECT_EQ(space.searchable_blocks(), 7);
+  EXPECT_EQ(space.Gates(), (std::vector<std::vector<int>>{{0}, {1}, {2, 3, 4}, {5}, {6}}));
+  EXPECT_EQ(space.architecture_parameters(), 2 + 2 + 3 + 2 + 2);
+  EXPECT_EQ(space.NetworkCount(), "48");
+  EXPECT_EQ(WithData(space, {16, 16, 1}, 7).Gates(), space.Gates());
+}
+
+TEST(SpaceFileTest, SharedBlocksMustHaveTheSameCandidates) {
+  const auto stage = [](const std::string& rest) {
+    return WithLayers(std::string(kStem) + "[[stage]]\nblocks = 2\nshare = 'stage'\n" + rest +
+                      kClassifier);
+  };
+  const std::string candidates = "candidates = ['3x3_MBConv3', '5x5_MBConv3']\n";
+  EXPECT_EQ(Refusal(stage("channels = 16\nzero = true\n" + candidates)),
+            "t.toml:12:9: found blocks that share a choice, block1 without and the others with "
+            "Zero, expected the same candidates in all; put block1 into a stage of its own, or "
+            "leave zero = true out");
+  EXPECT_EQ(Refusal(stage("channels = 16\n" + candidates)), "no error");
+  EXPECT_EQ(Refusal(stage("channels = 8\nzero = true\n" + candidates)), "no error");
+  EXPECT_EQ(Refusal(stage("channels = 16\ncandidates = ['3x3_MBConv3']\n")), "no error")
+      << "nothing to choose";
+  EXPECT_EQ(Refusal(WithLayers(std::string(kStem) + "[[stage]]\nblocks = 2\nchannels = 16\n" +
+                               "share = 'network'\n" + candidates + kClassifier)),
+            "t.toml:13:9: found 'network', expected 'stage', or no key 'share' for a choice of its "
+            "own in every block");
+}
+
 TEST(SpaceFileTest, RefusesBrokenTomlWithItsPlace) {
   EXPECT_EQ(Refusal("version = 1\nname = \n").substr(0, 14), "t.toml:2:8: fo");
   EXPECT_EQ(Refusal("version = 1\nversion = 2\n").substr(0, 9), "t.toml:2:");
