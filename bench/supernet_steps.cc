@@ -15,7 +15,8 @@ constexpr float kSmoothing = 0.1f;
 }  // namespace
 
 const char* AlgorithmOf(PlannedStep step) {
-  return step == PlannedStep::kAllPaths ? "all-paths" : "proxyless-g";
+  if (TakesAllPaths(step)) return "all-paths";
+  return step == PlannedStep::kTwoPaths ? "proxyless-g-two" : "proxyless-g";
 }
 
 const char* NameOf(PlannedStep step) {
@@ -23,7 +24,11 @@ const char* NameOf(PlannedStep step) {
     case PlannedStep::kWeights:
       return "weights";
     case PlannedStep::kArchitecture:
+    case PlannedStep::kTwoPaths:
+    case PlannedStep::kAllPathsArchitecture:
       return "architecture";
+    case PlannedStep::kEvaluation:
+      return "evaluation";
     case PlannedStep::kAllPaths:
       break;
   }
@@ -38,18 +43,10 @@ SupernetSteps::SupernetSteps(Workbench& bench, const SearchSpace& space, std::in
              .labels = bench.Labels(batch, space.classes)} {
   supernet_->Initialize(kSeed);
   Context& context = bench_.context();
-  const SupernetBatches batches{.weights = batch, .architecture = batch, .evaluation = {}};
-  PrepareSupernet(context, bench_.allocator(), *supernet_, batches);
-  if (all_paths) PrepareAllPaths(context);
+  std::vector<SizedStep> steps{{PlannedStep::kWeights, batch}, {PlannedStep::kArchitecture, batch}};
+  if (all_paths) steps.push_back({PlannedStep::kAllPaths, batch});
+  PrepareSupernet(context, bench_.allocator(), *supernet_, steps);
   DrawPath(0);
-}
-
-void SupernetSteps::PrepareAllPaths(Context& context) {
-  const PreparableStep step = [this](Context& dry) {
-    RunAllPathsStep(dry, *supernet_, batch_.images, batch_.labels, kSmoothing, {});
-    for (ParameterSlab* slab : supernet_->Slabs()) slab->DropGradients();
-  };
-  Prepare(context, bench_.allocator(), {&step, 1});
 }
 
 void SupernetSteps::DrawPath(std::uint64_t draw) {
@@ -67,13 +64,19 @@ void SupernetSteps::Run(PlannedStep step) {
       RunArchitectureStep(context, *supernet_, path_, batch_.images, batch_.labels, gates);
       for (std::size_t block = 0; block < gates.size(); ++block) {
         if (gates[block].values.empty()) continue;
-        AlphaGradient(supernet_->gates()[block].Probabilities(), gates[block].values);
+        const auto gate = static_cast<std::size_t>(supernet_->gate_of()[block]);
+        AlphaGradient(supernet_->gates()[gate].Probabilities(), gates[block].values);
       }
       return;
     }
     case PlannedStep::kAllPaths:
       RunAllPathsStep(context, *supernet_, batch_.images, batch_.labels, kSmoothing, {});
       SgdOptimizer({}).Step(context, supernet_->Slabs(), static_cast<float>(kLr));
+      return;
+    case PlannedStep::kTwoPaths:
+    case PlannedStep::kAllPathsArchitecture:
+    case PlannedStep::kEvaluation:
+      RehearseStep(context, *supernet_, step, path_, batch_.images, batch_.labels);
       return;
   }
 }

@@ -29,15 +29,13 @@ class SupernetSteps {
 
   // Weights: forward, backward, SGD along the path. Architecture: forward, backward with gate
   // gradients of every candidate, gradients of the alphas. All paths: forward, backward, SGD of
-  // every candidate.
+  // every candidate. The others: as they are rehearsed.
   void Run(PlannedStep step);
 
   // The counted peak of one step.
   MemoryPlan Count(PlannedStep step);
 
  private:
-  void PrepareAllPaths(Context& context);
-
   Workbench& bench_;
   std::unique_ptr<Supernet> supernet_;
   Batch batch_;

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "autograd/parameter_slab.h"
 #include "autograd/tape.h"
@@ -49,8 +48,6 @@ Variable BatchNorm(Tape& tape, const Variable& x, const Parameter& gamma, const 
 
 Variable ApplyActivation(Tape& tape, const Variable& x, Activation activation);
 Variable Sum(Tape& tape, const Variable& a, const Variable& b);
-// sum over k of weights[k] * terms[k]; the weights are constants here.
-Variable WeightedSum(Tape& tape, std::span<const Variable> terms, std::span<const float> weights);
 Variable AvgPool(Tape& tape, const Variable& x, const Window& window);
 Variable MaxPool(Tape& tape, const Variable& x, const Window& window);
 // (n, h, w, c) -> (n, c)

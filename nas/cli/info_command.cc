@@ -126,7 +126,12 @@ int InfoCommand(Arguments arguments) {
     Print(config, space, [&](Session& session, PlanOptions options) {
       // A search has a loader for the weights and one for the architecture.
       options.data_bytes = LoaderBytes(space.input, options.batch, 2);
-      return PlanSearch(space, session.registry(), options);
+      const std::int64_t arch_batch =
+          space.recipe.arch_batch > 0 ? space.recipe.arch_batch : options.batch;
+      return PlanSearch(
+          space, session.registry(),
+          {{PlannedStep::kWeights, options.batch}, {PlannedStep::kArchitecture, arch_batch}},
+          options);
     });
     return kExitDone;
   }

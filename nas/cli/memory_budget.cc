@@ -9,15 +9,13 @@
 namespace nasengine {
 
 void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
-                         const PlanOptions& options, std::int64_t planned_bytes,
-                         std::int64_t budget_bytes) {
+                         const std::vector<SizedStep>& steps, const PlanOptions& options,
+                         std::int64_t planned_bytes, std::int64_t budget_bytes) {
   if (planned_bytes <= budget_bytes) return;
   const auto planned = [&](std::int64_t batch) {
-    PlanOptions smaller = options;
-    smaller.batch = batch;
-    SearchSpace scaled = space;
-    scaled.recipe.arch_batch = std::min(space.recipe.arch_batch, batch);
-    return PlanSearch(scaled, registry, smaller).peak;
+    std::vector<SizedStep> smaller = steps;
+    for (SizedStep& step : smaller) step.batch = std::min(step.batch, batch);
+    return PlanSearch(space, registry, smaller, options).peak;
   };
   std::int64_t fits = 0;
   std::int64_t too_large = options.batch;

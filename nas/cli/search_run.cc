@@ -33,6 +33,11 @@
 namespace nasengine {
 namespace {
 
+// The steps of the search itself.
+std::vector<SizedStep> SearchSteps(const Recipe& recipe) {
+  return {{PlannedStep::kWeights, recipe.batch}, {PlannedStep::kArchitecture, recipe.arch_batch}};
+}
+
 // One search from open data to a measured network; a member function a phase.
 class SearchRun {
  public:
@@ -153,8 +158,9 @@ void SearchRun::PlanMemory() {
                         .active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
   estimate_.budget_bytes =
       config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
-  estimate_.peak_bytes = PlanSearch(space_, session_.registry(), options).peak;
-  RequireWithinBudget(space_, session_.registry(), options, estimate_.peak_bytes,
+  const std::vector<SizedStep> steps = SearchSteps(space_.recipe);
+  estimate_.peak_bytes = PlanSearch(space_, session_.registry(), steps, options).peak;
+  RequireWithinBudget(space_, session_.registry(), steps, options, estimate_.peak_bytes,
                       estimate_.budget_bytes);
   options.step = PlannedStep::kAllPaths;
   estimate_.all_paths_bytes = PlanStep(space_, {}, session_.registry(), options).peak;
@@ -179,14 +185,14 @@ void SearchRun::ObtainTable() {
 }
 
 void SearchRun::BuildSupernet() {
-  const Recipe& recipe = space_.recipe;
   supernet_ = std::make_unique<Supernet>(session_.context(), space_);
   supernet_->Initialize(config_.seed);
-  PrepareSupernet(
-      session_.context(), session_.allocator(), *supernet_,
-      {.weights = recipe.batch,
-       .architecture = recipe.arch_batch,
-       .evaluation = EvaluationSizes(static_cast<std::int64_t>(split_.architecture.size()))});
+  std::vector<SizedStep> steps = SearchSteps(space_.recipe);
+  const auto held_out = static_cast<std::int64_t>(split_.architecture.size());
+  for (const std::int64_t size : EvaluationSizes(held_out)) {
+    steps.push_back({PlannedStep::kEvaluation, size});
+  }
+  PrepareSupernet(session_.context(), session_.allocator(), *supernet_, steps);
   summary_.latency_ms.reference = config_.reference_latency_ms.value_or(model_->ReferenceMs());
 }
 

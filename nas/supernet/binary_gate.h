@@ -1,5 +1,6 @@
-// The gate of one mixed operation: its architecture parameters alpha, the path probabilities, the
-// drawn path, and how gate gradients become gradients of alpha.
+// The gate of a mixed operation, or of several that are tied: its architecture parameters alpha,
+// the path probabilities, the drawn path or pair of paths, and how gate gradients become gradients
+// of alpha.
 //
 // Host arithmetic only. Alphas are f32, as the kernels that update them; probabilities are f64.
 // SPDX-License-Identifier: MIT
@@ -22,6 +23,12 @@ std::vector<double> Softmax(std::span<const float> alpha);
 std::vector<double> AlphaGradient(std::span<const double> probabilities,
                                   std::span<const double> gate_gradients);
 
+// Two candidates of a gate, of which one is active.
+struct GatePair {
+  int active = 0;
+  int inactive = 0;
+};
+
 class BinaryGate {
  public:
   explicit BinaryGate(int candidates) : alpha_(static_cast<std::size_t>(candidates), 0.0f) {}
@@ -30,11 +37,21 @@ class BinaryGate {
   std::span<float> alpha() { return alpha_; }
   std::span<const float> alpha() const { return alpha_; }
 
-  // Normal(0, standard_deviation), from `rng` at (0, block * 64 + candidate).
-  void Initialize(const Rng& rng, int block, double standard_deviation);
+  // Normal(0, standard_deviation), from `rng` at (0, gate * 64 + candidate), this being gate
+  // `gate`.
+  void Initialize(const Rng& rng, int gate, double standard_deviation);
   std::vector<double> Probabilities() const { return Softmax(alpha_); }
-  // The drawn candidate of block `block` in step `step`.
-  int Sample(const Rng& rng, std::uint64_t step, int block) const;
+  // The drawn candidate of gate `gate` in step `step`.
+  int Sample(const Rng& rng, std::uint64_t step, int gate) const;
+  // Two distinct candidates, drawn by the path probabilities without replacement; which of them is
+  // active is drawn by PairProbabilities. At least two candidates [ProxylessNAS 2019, section
+  // 3.2].
+  GatePair SamplePair(const Rng& rng, std::uint64_t step, int gate) const;
+  // The softmax of the pair's two alphas in their places, 0 for every other candidate.
+  std::vector<double> PairProbabilities(const GatePair& pair) const;
+  // Shifts the pair's alphas together so that the sum of their exponentials is again what it was in
+  // `before`, all alphas before they moved: the probabilities of the others stay.
+  void RescalePair(const GatePair& pair, std::span<const float> before);
   // The likeliest candidate, the first one of equals.
   int Best() const;
   // -sum of p ln p, in nats.

@@ -1,30 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/memory_plan.h"
 
-#include "nas/supernet/step.h"
+#include <memory>
 
 namespace nasengine {
-namespace {
-
-void RunPlanned(Context& context, const Supernet& supernet, std::span<const int> path,
-                PlannedStep step, const Tensor& images, const Tensor& labels) {
-  switch (step) {
-    case PlannedStep::kWeights:
-      RunWeightStep(context, supernet, path, images, labels, 0, {});
-      break;
-    case PlannedStep::kArchitecture: {
-      std::vector<GateGradients> gates(path.size());
-      RunArchitectureStep(context, supernet, path, images, labels, gates);
-      break;
-    }
-    case PlannedStep::kAllPaths:
-      RunAllPathsStep(context, supernet, images, labels, 0, {});
-      break;
-  }
-  for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();
-}
-
-}  // namespace
 
 MemoryPlan ToMemoryPlan(const MemoryStats& stats) {
   const auto at = [&](MemoryCategory category) {
@@ -55,23 +34,24 @@ MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
   const Tensor labels =
       Tensor::Empty(batch_allocator, {options.batch}, DType::kI32, MemoryCategory::kData);
   // Once to size the workspace, which a run reserves before its first step, and once to count.
-  RunPlanned(context, supernet, path, options.step, images, labels);
+  RehearseStep(context, supernet, options.step, path, images, labels);
   allocator.ResetPeak();
-  RunPlanned(context, supernet, path, options.step, images, labels);
+  RehearseStep(context, supernet, options.step, path, images, labels);
   return ToMemoryPlan(allocator.stats());
 }
 
 MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
-                      const PlanOptions& options) {
+                      const std::vector<SizedStep>& steps, const PlanOptions& options) {
   const Path path = LargestPath(space);
-  PlanOptions weights = options;
-  weights.step = PlannedStep::kWeights;
-  PlanOptions architecture = options;
-  architecture.step = PlannedStep::kArchitecture;
-  if (space.recipe.arch_batch > 0) architecture.batch = space.recipe.arch_batch;
-  const MemoryPlan a = PlanStep(space, path, registry, weights);
-  const MemoryPlan b = PlanStep(space, path, registry, architecture);
-  return a.peak >= b.peak ? a : b;
+  MemoryPlan largest;
+  for (const SizedStep& sized : steps) {
+    PlanOptions one = options;
+    one.step = sized.step;
+    one.batch = sized.batch;
+    const MemoryPlan plan = PlanStep(space, path, registry, one);
+    if (plan.peak > largest.peak) largest = plan;
+  }
+  return largest;
 }
 
 MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& registry,

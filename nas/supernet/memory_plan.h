@@ -7,9 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/core/kernel_registry.h"
-#include "nas/supernet/supernet.h"
+#include "nas/supernet/rehearsal.h"
 
 namespace nasengine {
 
@@ -25,12 +26,6 @@ struct MemoryPlan {
 };
 MemoryPlan ToMemoryPlan(const MemoryStats& stats);
 
-enum class PlannedStep {
-  kWeights,       // one path, its weights trained
-  kArchitecture,  // one path, gate gradients of all candidates
-  kAllPaths,      // every candidate evaluated, kept and trained (DARTS)
-};
-
 struct PlanOptions {
   std::int64_t batch = 128;
   PlannedStep step = PlannedStep::kWeights;
@@ -40,16 +35,15 @@ struct PlanOptions {
   std::int64_t data_bytes = 0;
 };
 
-// Throws what building and running the step throws.
-// The step of `space` along `path` (ignored for kAllPaths), with the momentum of every candidate,
-// on the kernels of `registry`.
+// The step of `space` along `path` (ignored by steps of all paths), with the momentum of every
+// candidate, on the kernels of `registry`. Throws what building and running the step throws.
 MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
                     const KernelRegistry& registry, const PlanOptions& options);
 
-// The largest of a search's steps: weights and architecture along the path whose candidates keep
-// most activations.
+// The largest of a search's steps, at least one, each along the path whose candidates keep most
+// activations; options.batch and options.step do not matter.
 MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
-                      const PlanOptions& options);
+                      const std::vector<SizedStep>& steps, const PlanOptions& options);
 
 // A training step of a concrete network, with its momentum; options.step does not matter.
 MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& registry,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/mixed_op.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernels/core/kernel_registry.h"
@@ -14,6 +15,39 @@ double Inner(Context& context, const Tensor& a, const Tensor& b) {
   Dispatch<InnerProduct>(context, {.a = a, .b = b, .result = View{&result, Shape{1}, DType::kF32}});
   return result;
 }
+
+Tensor EmptyLike(Context& context, const Tensor& x) {
+  return context.Empty(x.shape(), x.dtype(), MemoryCategory::kActivations);
+}
+
+bool IsAskedFor(const GateGradients& gates, int candidate) {
+  return gates.of.empty() || std::ranges::find(gates.of, candidate) != gates.of.end();
+}
+
+// The place of one candidate in the weighted sum over all of them.
+struct WeightedBranch {
+  float weight = 0;
+  std::shared_ptr<GradientSlot> branch;  // null when the candidate wants no gradient
+  std::shared_ptr<GradientSlot> sum;
+  // The backward pass meets the candidates in the reverse of their order: none comes after this.
+  bool is_first = false;
+  double* gate_gradient = nullptr;  // null: not wanted, and the candidate's output is not saved
+
+  void operator()(Context& context, std::span<Tensor> saved) const {
+    Tensor dy = sum->Take();
+    if (!dy.defined()) return;
+    if (gate_gradient != nullptr) {
+      *gate_gradient = Inner(context, dy, saved[0]);
+      saved[0].Reset();
+    }
+    if (!is_first) sum->Accumulate(context, dy);
+    if (branch == nullptr) return;
+    Tensor dx = dy.unique() ? dy : EmptyLike(context, dy);
+    Dispatch<Scale>(context, {.alpha = weight, .x = dy, .y = dx});
+    dy.Reset();
+    branch->Accumulate(context, std::move(dx));
+  }
+};
 
 }  // namespace
 
@@ -58,7 +92,7 @@ void MixedOp::RecordGates(Tape& tape, const Variable& x, const Variable& branch,
          frozen.norm = NormMode::kBatchFrozen;
          gates.values.assign(candidates_.size(), 0.0);
          for (int k = 0; k < candidates(); ++k) {
-           if (is_zero(k)) continue;
+           if (is_zero(k) || !IsAskedFor(gates, k)) continue;
            const Tensor o =
                k == active
                    ? saved[1]
@@ -70,18 +104,40 @@ void MixedOp::RecordGates(Tape& tape, const Variable& x, const Variable& branch,
 }
 
 Variable MixedOp::ForwardAll(Tape& tape, const Variable& x, std::span<const float> weights,
-                             const ForwardOptions& options) const {
+                             GateGradients* gates, const ForwardOptions& options) const {
   NAS_CHECK(weights.size() == candidates_.size(), "mixed operation: ", candidates_.size(),
             " candidates, ", weights.size(), " weights");
-  std::vector<Variable> branches;
-  std::vector<float> branch_weights;
+  const bool wants_gates = gates != nullptr && tape.recording();
+  if (wants_gates) gates->values.assign(candidates_.size(), 0.0);
+  Variable sum;
   for (int k = 0; k < candidates(); ++k) {
     if (is_zero(k)) continue;
-    branches.push_back(candidate(k)->ForwardBranch(tape, x, options));
-    branch_weights.push_back(weights[Index(k)]);
+    Variable branch = candidate(k)->ForwardBranch(tape, x, options);
+    const std::shared_ptr<GradientSlot> slot = branch.slot();
+    const Tensor output = branch.value();
+    branch = Variable();  // `output` is then ours alone, unless a node saved it
+    const float weight = weights[Index(k)];
+    const bool records = wants_gates || slot != nullptr;
+    const bool is_first = !sum.value().defined();
+    Node node{.name = "weighted_branch"};
+    if (wants_gates) node.saved.push_back(output);
+    if (is_first) {
+      Tensor y = output.unique() ? output : EmptyLike(tape.context(), output);
+      Dispatch<Scale>(tape.context(), {.alpha = weight, .x = output, .y = y});
+      sum = records ? tape.Output(std::move(y)) : Variable(std::move(y));
+    } else {
+      Dispatch<Axpy>(tape.context(), {.alpha = weight, .x = output, .y = sum.value()});
+    }
+    if (!records) continue;
+    node.backward =
+        WeightedBranch{.weight = weight,
+                       .branch = slot,
+                       .sum = sum.slot(),
+                       .is_first = is_first,
+                       .gate_gradient = wants_gates ? &gates->values[Index(k)] : nullptr};
+    tape.Record(std::move(node));
   }
-  const Variable mixed = WeightedSum(tape, branches, branch_weights);
-  return residual_ ? Sum(tape, mixed, x) : mixed;
+  return residual_ ? Sum(tape, sum, x) : sum;
 }
 
 }  // namespace nasengine

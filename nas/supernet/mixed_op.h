@@ -5,8 +5,15 @@
 // bit, where the active candidate is Zero. With gate gradients wanted, one extra node on the tape
 // forms, for the incoming gradient dy of the mixed operation's output,
 //   d loss / d gate_k = <dy, branch_k(x)>   [ProxylessNAS 2019, section 3.2]
-// for the active candidate from its saved output, for every other one by evaluating it on the saved
-// x without recording, one after another: one path of memory. Zero's is 0.
+// for the active candidate from its saved output, for every other one that is asked for by
+// evaluating it on the saved x without recording, one after another: one path of memory. Zero's is
+// 0. Evaluated that late, branch_k(x) has the bits that it would have had in the forward pass,
+// detached: it is a function of x, the weights and the batch's own statistics, and none of them
+// moves before the backward pass is over.
+//
+// All candidates at once (DARTS) are weighed by one node each, which the backward pass meets just
+// before the candidate's own nodes: one scaled gradient exists at a time, and a candidate's output
+// is kept only if its inner product is wanted, until that is formed.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -19,10 +26,13 @@
 
 namespace nasengine {
 
-// Filled in by a backward pass.
+// The gate gradients of one block in one step.
 struct GateGradients {
-  // One a candidate; left empty where the active candidate is Zero, for which none exists.
-  std::vector<double> values;
+  // The candidates whose gradients are asked for; of all where it is empty.
+  std::vector<int> of{};
+  // Filled in by the backward pass: one a candidate, 0 where not asked for. Left empty where the
+  // active candidate is Zero, for which none exists.
+  std::vector<double> values{};
 };
 
 class MixedOp {
@@ -34,9 +44,10 @@ class MixedOp {
   Variable Forward(Tape& tape, const Variable& x, int active, GateGradients* gates,
                    const ForwardOptions& options) const;
   // All candidates at once, weighted (DARTS): sum over k of weights[k] * branch_k(x), plus x where
-  // the block has a residual.
+  // the block has a residual. `gates`, if not null, receives the gradients of the weights, of all
+  // candidates.
   Variable ForwardAll(Tape& tape, const Variable& x, std::span<const float> weights,
-                      const ForwardOptions& options) const;
+                      GateGradients* gates, const ForwardOptions& options) const;
 
   int candidates() const { return static_cast<int>(candidates_.size()); }
   bool is_zero(int candidate) const { return candidates_[Index(candidate)] == nullptr; }

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "nas/supernet/step.h"
-
 namespace nasengine {
 namespace {
 
@@ -21,10 +19,6 @@ struct DryBatch {
   Tensor labels;
 };
 
-void DropGradients(const std::vector<ParameterSlab*>& slabs) {
-  for (ParameterSlab* slab : slabs) slab->DropGradients();
-}
-
 // Candidate k of every block (its last one where it has fewer), so that all are met; then the
 // largest.
 std::vector<Path> CoveringPaths(const Supernet& supernet) {
@@ -32,11 +26,11 @@ std::vector<Path> CoveringPaths(const Supernet& supernet) {
   for (const BinaryGate& gate : supernet.gates()) most = std::max(most, gate.candidates());
   std::vector<Path> paths;
   for (int k = 0; k < most; ++k) {
-    Path path;
+    std::vector<int> of_gate;
     for (const BinaryGate& gate : supernet.gates()) {
-      path.push_back(std::min(k, gate.candidates() - 1));
+      of_gate.push_back(std::min(k, gate.candidates() - 1));
     }
-    paths.push_back(std::move(path));
+    paths.push_back(PathOfGates(supernet.space(), of_gate));
   }
   paths.push_back(LargestPath(supernet.space()));
   return paths;
@@ -56,33 +50,21 @@ void Prepare(Context& context, CachingAllocator& allocator, std::span<const Prep
 }
 
 void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& supernet,
-                     const SupernetBatches& batches) {
+                     const std::vector<SizedStep>& steps) {
   for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(context);
-  const Size3 image = supernet.space().input;
-  std::vector<PreparableStep> steps;
-  for (const Path& path : CoveringPaths(supernet)) {
-    steps.push_back([&supernet, &batches, path, image](Context& dry) {
-      const DryBatch batch(dry, image, batches.weights);
-      RunWeightStep(dry, supernet, path, batch.images, batch.labels, 0, {});
-      DropGradients(supernet.Slabs(path));
-    });
-    steps.push_back([&supernet, &batches, path, image](Context& dry) {
-      if (batches.architecture == 0) return;
-      const DryBatch batch(dry, image, batches.architecture);
-      std::vector<GateGradients> gates(path.size());
-      RunArchitectureStep(dry, supernet, path, batch.images, batch.labels, gates);
-    });
-    steps.push_back([&supernet, &batches, path, image](Context& dry) {
-      for (std::int64_t n : batches.evaluation) {
-        const DryBatch batch(dry, image, n);
-        Tape tape(dry, GradientsOf::kNothing);
-        const Variable logits =
-            supernet.Forward(tape, batch.images, path, {}, {.norm = NormMode::kBatchFrozen});
-        SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
-      }
-    });
+  const std::vector<Path> covering = CoveringPaths(supernet);
+  std::vector<PreparableStep> rehearsals;
+  for (const SizedStep& sized : steps) {
+    const std::span<const Path> paths(covering.data(),
+                                      TakesAllPaths(sized.step) ? 1 : covering.size());
+    for (const Path& path : paths) {
+      rehearsals.push_back([&supernet, &path, sized](Context& dry) {
+        const DryBatch batch(dry, supernet.space().input, sized.batch);
+        RehearseStep(dry, supernet, sized.step, path, batch.images, batch.labels);
+      });
+    }
   }
-  Prepare(context, allocator, steps);
+  Prepare(context, allocator, rehearsals);
 }
 
 void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& network,
@@ -98,7 +80,7 @@ void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& netw
       const Variable logits = network.Forward(tape, batch.images, {.dropout_rng = &dropout});
       const LossResult loss = SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
       tape.Backward(loss.loss);
-      DropGradients(network.Slabs());
+      for (ParameterSlab* slab : network.Slabs()) slab->DropGradients();
     });
   }
   for (std::int64_t n : batches.evaluation) {

@@ -9,7 +9,8 @@
 
 #include "kernels/core/allocator.h"
 #include "kernels/core/kernel_registry.h"
-#include "nas/supernet/supernet.h"
+#include "nas/supernet/network.h"
+#include "nas/supernet/rehearsal.h"
 
 namespace nasengine {
 
@@ -21,15 +22,10 @@ using PreparableStep = std::function<void(Context&)>;
 // region for the largest step.
 void Prepare(Context& context, CachingAllocator& allocator, std::span<const PreparableStep> steps);
 
-struct SupernetBatches {
-  std::int64_t weights = 0;       // images of a weight step
-  std::int64_t architecture = 0;  // images of an architecture step; 0: none will run
-  std::vector<std::int64_t> evaluation;
-};
-// Everything that any path of `supernet` may need in a search, including the momentum of every
+// Everything that `steps` may need along any path of `supernet`, including the momentum of every
 // candidate.
 void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& supernet,
-                     const SupernetBatches& batches);
+                     const std::vector<SizedStep>& steps);
 
 struct NetworkBatches {
   std::int64_t training = 0;  // 0: none will run

@@ -2,6 +2,16 @@
 #include "nas/supernet/step.h"
 
 namespace nasengine {
+namespace {
+
+StepResult FinishArchitectureStep(Tape& tape, const Variable& logits, const Tensor& labels) {
+  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, 0);
+  // With every block skipped no gate is left that the loss could depend on.
+  if (loss.loss.wants_gradient()) tape.Backward(loss.loss);
+  return ReadResult(loss);
+}
+
+}  // namespace
 
 StepResult ReadResult(const LossResult& loss) {
   StepResult result;
@@ -28,19 +38,36 @@ StepResult RunArchitectureStep(Context& context, const Supernet& supernet,
   Tape tape(context, GradientsOf::kActivations);
   const Variable logits =
       supernet.Forward(tape, images, path, gates, {.norm = NormMode::kBatchFrozen});
-  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, 0);
-  // With every block skipped no gate is left that the loss could depend on.
-  if (loss.loss.wants_gradient()) tape.Backward(loss.loss);
-  return ReadResult(loss);
+  return FinishArchitectureStep(tape, logits, labels);
+}
+
+StepResult RunTwoPathsStep(Context& context, const Supernet& supernet, std::span<const int> active,
+                           std::span<const int> inactive, const Tensor& images,
+                           const Tensor& labels, std::span<GateGradients> gates) {
+  NAS_CHECK(active.size() == gates.size() && inactive.size() == gates.size(), "two paths: of ",
+            active.size(), " and ", inactive.size(), " blocks, ", gates.size(), " gate gradients");
+  for (std::size_t block = 0; block < gates.size(); ++block) {
+    gates[block].of = {active[block], inactive[block]};
+  }
+  return RunArchitectureStep(context, supernet, active, images, labels, gates);
 }
 
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);
-  const Variable logits = supernet.ForwardAll(tape, images, options);
+  const Variable logits = supernet.ForwardAll(tape, images, {}, options);
   const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, smoothing);
   tape.Backward(loss.loss);
   return ReadResult(loss);
+}
+
+StepResult RunAllPathsArchitectureStep(Context& context, const Supernet& supernet,
+                                       const Tensor& images, const Tensor& labels,
+                                       std::span<GateGradients> gates) {
+  Tape tape(context, GradientsOf::kActivations);
+  const Variable logits =
+      supernet.ForwardAll(tape, images, gates, {.norm = NormMode::kBatchFrozen});
+  return FinishArchitectureStep(tape, logits, labels);
 }
 
 }  // namespace nasengine

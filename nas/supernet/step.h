@@ -1,5 +1,5 @@
-// The three kinds of step that a supernet takes, without an optimiser: forward, loss, backward.
-// Training, planning, preparing and benchmarks all run these.
+// The steps that a supernet takes, without an optimiser: forward, loss, backward. Training,
+// planning, preparing and benchmarks all run these.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -31,8 +31,20 @@ StepResult RunArchitectureStep(Context& context, const Supernet& supernet,
                                std::span<const int> path, const Tensor& images,
                                const Tensor& labels, std::span<GateGradients> gates);
 
+// The same with the gates of two candidates a block only: along `active`, with the gradients of its
+// gates and of those of `inactive`, which differs from it in every block.
+StepResult RunTwoPathsStep(Context& context, const Supernet& supernet, std::span<const int> active,
+                           std::span<const int> inactive, const Tensor& images,
+                           const Tensor& labels, std::span<GateGradients> gates);
+
 // All candidates weighted by their probabilities; leaves gradients in every slab.
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options);
+
+// The architecture step of all candidates weighted: leaves d loss / d p_k in `gates`, one a block,
+// and touches nothing else, as RunArchitectureStep.
+StepResult RunAllPathsArchitectureStep(Context& context, const Supernet& supernet,
+                                       const Tensor& images, const Tensor& labels,
+                                       std::span<GateGradients> gates);
 
 }  // namespace nasengine

@@ -13,7 +13,10 @@ Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
     if (const auto* choice = std::get_if<ChoiceNode>(&node)) {
       built.mixed = std::make_unique<MixedOp>(context, *choice, space.batch_norm);
       built.block = blocks();
-      gates_.emplace_back(static_cast<int>(choice->candidates.size()));
+      gate_of_.push_back(choice->gate);
+      if (choice->gate == static_cast<int>(gates_.size())) {
+        gates_.emplace_back(static_cast<int>(choice->candidates.size()));
+      }
     } else {
       const auto& desc = std::get<LayerDesc>(node);
       built.fixed = std::make_unique<BuiltLayer>(context, desc, space.batch_norm, desc.name + "/");
@@ -33,8 +36,9 @@ void Supernet::Initialize(std::uint32_t seed) {
     for (const auto& layer : node.mixed->layers()) {
       if (layer != nullptr) layer->Initialize(weights);
     }
-    gates_[static_cast<std::size_t>(node.block)].Initialize(alphas, node.block,
-                                                            space_.recipe.alpha_init_std);
+  }
+  for (std::size_t g = 0; g < gates_.size(); ++g) {
+    gates_[g].Initialize(alphas, static_cast<int>(g), space_.recipe.alpha_init_std);
   }
 }
 
@@ -53,23 +57,28 @@ Variable Supernet::Forward(Tape& tape, const Tensor& images, std::span<const int
                            std::span<GateGradients> gates, const ForwardOptions& options) const {
   NAS_CHECK(static_cast<int>(path.size()) == blocks(), "supernet: the path has ", path.size(),
             " blocks, the space ", blocks());
-  NAS_CHECK(gates.empty() || gates.size() == path.size(), "supernet: ", gates.size(),
-            " gate gradients for ", path.size(), " blocks");
   return Walk(images, [&](const Node& node, const Variable& x) {
     if (node.fixed != nullptr) return node.fixed->Forward(tape, x, options);
-    const auto block = static_cast<std::size_t>(node.block);
-    return node.mixed->Forward(tape, x, path[block], gates.empty() ? nullptr : &gates[block],
-                               options);
+    const int active = path[static_cast<std::size_t>(node.block)];
+    return node.mixed->Forward(tape, x, active, GatesOf(gates, node), options);
   });
 }
 
-Variable Supernet::ForwardAll(Tape& tape, const Tensor& images,
+Variable Supernet::ForwardAll(Tape& tape, const Tensor& images, std::span<GateGradients> gates,
                               const ForwardOptions& options) const {
   return Walk(images, [&](const Node& node, const Variable& x) {
     if (node.fixed != nullptr) return node.fixed->Forward(tape, x, options);
-    const std::vector<double> p = gates_[static_cast<std::size_t>(node.block)].Probabilities();
-    return node.mixed->ForwardAll(tape, x, std::vector<float>(p.begin(), p.end()), options);
+    const int gate = gate_of_[static_cast<std::size_t>(node.block)];
+    const std::vector<double> p = gates_[static_cast<std::size_t>(gate)].Probabilities();
+    const std::vector<float> weights(p.begin(), p.end());
+    return node.mixed->ForwardAll(tape, x, weights, GatesOf(gates, node), options);
   });
+}
+
+GateGradients* Supernet::GatesOf(std::span<GateGradients> gates, const Node& node) const {
+  NAS_CHECK(gates.empty() || static_cast<int>(gates.size()) == blocks(), "supernet: ", gates.size(),
+            " gate gradients for ", blocks(), " blocks");
+  return gates.empty() ? nullptr : &gates[static_cast<std::size_t>(node.block)];
 }
 
 std::vector<ParameterSlab*> Supernet::Slabs(std::span<const int> path) const {
@@ -98,17 +107,17 @@ std::vector<ParameterSlab*> Supernet::Slabs() const {
 }
 
 Path Supernet::BestPath() const {
-  Path path;
-  for (const BinaryGate& gate : gates_) path.push_back(gate.Best());
-  return path;
+  std::vector<int> of_gate;
+  for (const BinaryGate& gate : gates_) of_gate.push_back(gate.Best());
+  return PathOfGates(space_, of_gate);
 }
 
 Path Supernet::SamplePath(const Rng& rng, std::uint64_t step) const {
-  Path path;
-  for (int block = 0; block < blocks(); ++block) {
-    path.push_back(gates_[static_cast<std::size_t>(block)].Sample(rng, step, block));
+  std::vector<int> of_gate;
+  for (std::size_t g = 0; g < gates_.size(); ++g) {
+    of_gate.push_back(gates_[g].Sample(rng, step, static_cast<int>(g)));
   }
-  return path;
+  return PathOfGates(space_, of_gate);
 }
 
 double Supernet::MeanEntropy() const {

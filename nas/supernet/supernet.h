@@ -1,5 +1,6 @@
-// The over-parameterised network: fixed layers, and a mixed operation with a gate for every
-// searchable block. A step evaluates and keeps one path.
+// The over-parameterised network: fixed layers, a mixed operation for every searchable block, and
+// the gates that choose in them, one a block unless blocks are tied. A step evaluates and keeps one
+// path.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -30,22 +31,27 @@ class Supernet {
   // be filled by the backward pass.
   Variable Forward(Tape& tape, const Tensor& images, std::span<const int> path,
                    std::span<GateGradients> gates, const ForwardOptions& options) const;
-  // The same through all candidates, weighted by the path probabilities.
-  Variable ForwardAll(Tape& tape, const Tensor& images, const ForwardOptions& options) const;
+  // The same through all candidates, weighted by the path probabilities; the gate gradients are
+  // those of the weights.
+  Variable ForwardAll(Tape& tape, const Tensor& images, std::span<GateGradients> gates,
+                      const ForwardOptions& options) const;
 
   const SearchSpace& space() const { return space_; }
-  int blocks() const { return static_cast<int>(gates_.size()); }
+  int blocks() const { return static_cast<int>(gate_of_.size()); }
+  // In the order of space().Gates().
   std::vector<BinaryGate>& gates() { return gates_; }
   const std::vector<BinaryGate>& gates() const { return gates_; }
+  // The gate that chooses in every block.
+  std::span<const int> gate_of() const { return gate_of_; }
 
   // The slabs whose parameters `path` uses, in order; of all candidates without a path.
   std::vector<ParameterSlab*> Slabs(std::span<const int> path) const;
   std::vector<ParameterSlab*> Slabs() const;
 
-  // Likeliest candidate of every block.
+  // The likeliest candidate of every gate, and one drawn at every gate.
   Path BestPath() const;
   Path SamplePath(const Rng& rng, std::uint64_t step) const;
-  // Mean over the blocks of the gates' entropies, in nats.
+  // Mean of the gates' entropies, in nats.
   double MeanEntropy() const;
 
   // The network of `path` with this supernet's weights.
@@ -60,10 +66,12 @@ class Supernet {
 
   template <class Visit>
   Variable Walk(const Tensor& images, const Visit& visit) const;
+  GateGradients* GatesOf(std::span<GateGradients> gates, const Node& node) const;
 
   SearchSpace space_;
   std::vector<Node> nodes_;
   std::vector<BinaryGate> gates_;
+  std::vector<int> gate_of_;
 };
 
 }  // namespace nasengine

@@ -111,19 +111,6 @@ TEST_F(FunctionsTest, SumOfOneVariableWithItselfDoublesTheGradient) {
   });
 }
 
-TEST_F(FunctionsTest, WeightedSum) {
-  ParameterSlab none;
-  const Variable constant(Random({3, 4}, 9));
-  for (const float first : {1.0f, 0.5f}) {
-    ExpectTapeGradients(Random({3, 4}), none, [&](Tape& tape, const Variable& x) {
-      const Variable relu = ApplyActivation(tape, x, Activation::kRelu);
-      const std::vector<Variable> terms{x, relu, constant, x};
-      const std::vector<float> weights{first, -0.5f, 3.0f, 0.25f};
-      return WeightedSum(tape, terms, weights);
-    });
-  }
-}
-
 TEST_F(FunctionsTest, Pools) {
   ParameterSlab none;
   const Tensor x = Random({2, 5, 6, 3});
@@ -252,8 +239,6 @@ TEST_F(FunctionsTest, ShapesThatDoNotFitAreNamed) {
               GlobalAvgPool(tape, Variable(Random({2, 3})));
             }),
             "global_avg_pool: x is 2x3, expected (n, h, w, c)");
-  EXPECT_EQ(message([&] { WeightedSum(tape, {}, {}); }),
-            "weighted_sum: 0 terms, 0 weights, expected as many and one or more");
   EXPECT_EQ(message([&] { Dropout(tape, image, 1, Rng(1, RngPurpose::kDropout), 0); }),
             "dropout: rate 1, expected 0 or more and under 1");
 }

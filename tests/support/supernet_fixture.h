@@ -42,11 +42,11 @@ class SupernetFixture : public GradientFixture {
 
   // Candidate k of every block, or its last one.
   static Path UniformPath(const Supernet& supernet, int k) {
-    Path path;
+    std::vector<int> of_gate;
     for (const BinaryGate& gate : supernet.gates()) {
-      path.push_back(std::min(k, gate.candidates() - 1));
+      of_gate.push_back(std::min(k, gate.candidates() - 1));
     }
-    return path;
+    return PathOfGates(supernet.space(), of_gate);
   }
 
   // Weights and running statistics of every candidate and every fixed layer.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "kernels/core/error.h"
@@ -124,6 +125,93 @@ TEST(BinaryGateTest, SamplesByFrequency) {
       EXPECT_NEAR(drawn[k], kDraws * p[k], tolerance) << "block " << block << " candidate " << k;
     }
   }
+}
+
+TEST(BinaryGateTest, SamplesPairsByFrequency) {
+  const BinaryGate gate = GateOf({1, 0, -1});
+  const std::vector<double> p = gate.Probabilities();
+  const Rng rng(5, RngPurpose::kGates);
+  constexpr int kDraws = 40000;
+  std::vector<std::vector<int>> drawn(3, std::vector<int>(3));  // by active and inactive
+  for (std::uint64_t step = 0; step < kDraws; ++step) {
+    const GatePair pair = gate.SamplePair(rng, step, 1);
+    ASSERT_NE(pair.active, pair.inactive);
+    ++drawn[static_cast<std::size_t>(pair.active)][static_cast<std::size_t>(pair.inactive)];
+  }
+  for (std::size_t a = 0; a < 3; ++a) {
+    for (std::size_t b = 0; b < 3; ++b) {
+      if (a == b) continue;
+      // Either of the two may have been drawn first; then a is active with p_a / (p_a + p_b).
+      const double together = p[a] * p[b] / (1 - p[a]) + p[b] * p[a] / (1 - p[b]);
+      const double expected = together * p[a] / (p[a] + p[b]);
+      const double tolerance = 5 * std::sqrt(kDraws * expected * (1 - expected));
+      EXPECT_NEAR(drawn[a][b], kDraws * expected, tolerance) << a << " beside " << b;
+    }
+  }
+}
+
+TEST(BinaryGateTest, APairIsFoundWhereAllButOneProbabilityVanishes) {
+  const BinaryGate gate = GateOf({-3000, 1000, -2000});
+  const Rng rng(5, RngPurpose::kGates);
+  for (std::uint64_t step = 0; step < 50; ++step) {
+    const GatePair pair = gate.SamplePair(rng, step, 0);
+    EXPECT_EQ(pair.active, 1);
+    EXPECT_EQ(pair.inactive, 2);
+  }
+  EXPECT_THROW(GateOf({0}).SamplePair(rng, 0, 0), Error);
+}
+
+TEST(BinaryGateTest, PairProbabilitiesAreTheSoftmaxOfTwo) {
+  const std::vector<double> q = GateOf({1, 7, 0, -2}).PairProbabilities({2, 0});
+  EXPECT_EQ(q[1], 0);
+  EXPECT_EQ(q[3], 0);
+  EXPECT_NEAR(q[0], 1 / (1 + std::exp(-1.0)), 1e-15);
+  EXPECT_NEAR(q[2], 1 / (1 + std::exp(1.0)), 1e-15);
+  EXPECT_EQ(q, GateOf({9, 0, 8, 7}).PairProbabilities({0, 2})) << "shifted, the others elsewhere";
+  // Gradients restricted to the pair are opposite to each other.
+  const std::vector<double> gradient = AlphaGradient(q, std::vector<double>{0.6, 5, -0.3, 9});
+  EXPECT_EQ(gradient[1], 0);
+  EXPECT_EQ(gradient[3], 0);
+  EXPECT_NEAR(gradient[0], q[0] * q[2] * 0.9, 1e-15);
+  EXPECT_NEAR(gradient[0] + gradient[2], 0, 1e-16);
+}
+
+TEST(BinaryGateTest, RescalingOfTheWorkedExample) {
+  BinaryGate gate = GateOf({std::log(2.0f), 0, 5});
+  gate.RescalePair({0, 1}, std::vector<float>{0, 0, 5});
+  EXPECT_NEAR(gate.alpha()[0], 0.287682, 1e-6);
+  EXPECT_NEAR(gate.alpha()[1], -0.405465, 1e-6);
+  EXPECT_EQ(gate.alpha()[2], 5);
+  EXPECT_NEAR(std::exp(gate.alpha()[0]), 4.0 / 3, 1e-6);
+  EXPECT_NEAR(std::exp(gate.alpha()[1]), 2.0 / 3, 1e-6);
+}
+
+TEST(BinaryGateTest, RescalingKeepsTheProbabilitiesOfTheOthers) {
+  for (const float base : {0.0f, 90.0f, -2000.0f}) {
+    const std::vector<float> before{base + 0.5f, base - 1, base + 1.5f, base};
+    BinaryGate gate = GateOf(before);
+    gate.alpha()[1] += 0.75f;
+    gate.alpha()[2] -= 0.25f;
+    gate.RescalePair({2, 1}, before);
+    const std::vector<double> p = gate.Probabilities();
+    const std::vector<double> p_before = Softmax(before);
+    // An alpha of size |base| is rounded to f32, half a unit in its last place, and so is each of
+    // the two that were shifted.
+    const double rounding = std::numeric_limits<float>::epsilon() * (std::abs(base) + 2);
+    for (const std::size_t k : {std::size_t{0}, std::size_t{3}}) {
+      EXPECT_EQ(gate.alpha()[k], before[k]);
+      EXPECT_NEAR(p[k] / p_before[k], 1, rounding) << "base " << base << " candidate " << k;
+    }
+    EXPECT_GT(p[1], 1.5 * p_before[1]);
+    EXPECT_LT(p[2], p_before[2]);
+  }
+}
+
+TEST(BinaryGateTest, RescalingWhatDidNotMoveMovesNothing) {
+  const std::vector<float> alpha{0.1f, -0.7f, 3.3f};
+  BinaryGate gate = GateOf(alpha);
+  gate.RescalePair({2, 0}, alpha);
+  EXPECT_TRUE(std::ranges::equal(gate.alpha(), alpha));
 }
 
 TEST(BinaryGateTest, ADrawIsAFunctionOfSeedStepAndBlock) {

@@ -8,7 +8,6 @@
 
 #include "nas/space/space_file.h"
 #include "nas/supernet/prepare.h"
-#include "nas/supernet/step.h"
 #include "tests/support/supernet_fixture.h"
 
 namespace nasengine {
@@ -28,19 +27,7 @@ class MemoryPlanTest : public SupernetFixture {
     const Batch batch = RandomBatch(space, kBatch);  // from the fixture's allocator
     for (int i = 0; i < 2; ++i) {
       if (i == 1) counted.ResetPeak();
-      std::vector<GateGradients> gates(path.size());
-      switch (step) {
-        case PlannedStep::kWeights:
-          RunWeightStep(*own, supernet, path, batch.images, batch.labels, 0.1f, {});
-          break;
-        case PlannedStep::kArchitecture:
-          RunArchitectureStep(*own, supernet, path, batch.images, batch.labels, gates);
-          break;
-        case PlannedStep::kAllPaths:
-          RunAllPathsStep(*own, supernet, batch.images, batch.labels, 0.1f, {});
-          break;
-      }
-      for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();
+      RehearseStep(*own, supernet, step, path, batch.images, batch.labels);
     }
     return ToMemoryPlan(counted.stats());
   }
@@ -62,7 +49,8 @@ TEST_F(MemoryPlanTest, AgreesWithTheCountOfRealSteps) {
   const SearchSpace space = LoadSpace("fashion");
   const Path largest = LargestPath(space);
   for (const PlannedStep step :
-       {PlannedStep::kWeights, PlannedStep::kArchitecture, PlannedStep::kAllPaths}) {
+       {PlannedStep::kWeights, PlannedStep::kArchitecture, PlannedStep::kTwoPaths,
+        PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture, PlannedStep::kEvaluation}) {
     SCOPED_TRACE(static_cast<int>(step));
     const MemoryPlan plan = Plan(space, largest, step);
     const MemoryPlan count = Count(space, largest, step);
@@ -86,19 +74,19 @@ TEST_F(MemoryPlanTest, CategoriesAddUpAndFollowTheBatch) {
               0.05 * static_cast<double>(large.activations));
 }
 
-TEST_F(MemoryPlanTest, TheSearchsPlanIsTheLargerStepAndCountsTheData) {
-  SearchSpace space = TinySpace({.input = {16, 16, 3}});
-  const Path path = LargestPath(space);
-  PlanOptions options{.batch = 16, .threads = context().threads(), .data_bytes = 1 << 20};
-  options.step = PlannedStep::kWeights;
-  const MemoryPlan weights = PlanStep(space, path, context().registry(), options);
-  options.step = PlannedStep::kArchitecture;
-  const MemoryPlan architecture = PlanStep(space, path, context().registry(), options);
-  EXPECT_EQ(weights.data, 1 << 20);
-  EXPECT_EQ(PlanSearch(space, context().registry(), options).peak,
-            std::max(weights.peak, architecture.peak));
-  space.recipe.arch_batch = 64;
-  EXPECT_GT(PlanSearch(space, context().registry(), options).peak, weights.peak);
+TEST_F(MemoryPlanTest, TheSearchsPlanIsTheLargestStepAndCountsTheData) {
+  const SearchSpace space = TinySpace({.input = {16, 16, 3}});
+  const PlanOptions options{.threads = context().threads(), .data_bytes = 1 << 20};
+  const auto plan = [&](const std::vector<SizedStep>& steps) {
+    return PlanSearch(space, context().registry(), steps, options);
+  };
+  const SizedStep weights{PlannedStep::kWeights, 16};
+  const SizedStep architecture{PlannedStep::kArchitecture, 16};
+  EXPECT_EQ(plan({weights}).data, 1 << 20);
+  EXPECT_EQ(plan({weights, architecture}).peak,
+            std::max(plan({weights}).peak, plan({architecture}).peak));
+  EXPECT_GT(plan({weights, {PlannedStep::kArchitecture, 64}}).peak, plan({weights}).peak);
+  EXPECT_GT(plan({weights, {PlannedStep::kAllPaths, 16}}).peak, plan({weights}).peak);
 }
 
 TEST_F(MemoryPlanTest, OnePathTakesAFractionOfAllPaths) {
@@ -107,6 +95,16 @@ TEST_F(MemoryPlanTest, OnePathTakesAFractionOfAllPaths) {
   const MemoryPlan one = Plan(space, largest, PlannedStep::kWeights);
   const MemoryPlan all = Plan(space, largest, PlannedStep::kAllPaths);
   EXPECT_LT(3 * one.activations, all.activations);
+}
+
+TEST_F(MemoryPlanTest, TheSecondOfTwoPathsIsTheLargestBesideTheFirst) {
+  const SearchSpace space =
+      TinySpace({.candidates = {"3x3_MBConv3", "7x7_MBConv6", "5x5_MBConv6"}});
+  EXPECT_EQ(LargestPathBeside(space, Path{1, 1}), (Path{2, 2}));
+  EXPECT_EQ(LargestPathBeside(space, Path{0, 3}), (Path{1, 1}));
+  const MemoryPlan all = Plan(space, Path{1, 1}, PlannedStep::kArchitecture);
+  const MemoryPlan two = Plan(space, Path{1, 1}, PlannedStep::kTwoPaths);
+  EXPECT_EQ(two.activations, all.activations) << "one after another, so that the largest counts";
 }
 
 TEST_F(MemoryPlanTest, TrainingsPlanAgreesWithTheCount) {

@@ -6,8 +6,8 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
-#include "nas/supernet/step.h"
 #include "tests/support/supernet_fixture.h"
 
 namespace nasengine {
@@ -31,10 +31,11 @@ class MixedOpTest : public SupernetFixture {
     return block == 0 ? RandomTensor({4, 8, 8, 4}, 11) : RandomTensor({4, 4, 4, 8}, 11);
   }
 
-  // The gate gradients of the loss Project(y) with `active` drawn.
-  std::vector<double> GatesOf(const MixedOp& op, const Tensor& x, int active) {
+  // The gate gradients of the loss Project(y) with `active` drawn, those of `of` or all.
+  std::vector<double> GatesOf(const MixedOp& op, const Tensor& x, int active,
+                              std::vector<int> of = {}) {
     Tape tape(context(), GradientsOf::kActivations);
-    GateGradients gates;
+    GateGradients gates{.of = std::move(of)};
     const Variable y = op.Forward(tape, Variable::WithGradient(x), active, &gates,
                                   {.norm = NormMode::kBatchFrozen});
     tape.Backward(Project(tape, y));
@@ -44,7 +45,8 @@ class MixedOpTest : public SupernetFixture {
   // The same loss as a function of the gates.
   double Loss(const MixedOp& op, const Tensor& x, std::span<const float> gates) {
     Tape tape(context(), GradientsOf::kNothing);
-    const Variable y = op.ForwardAll(tape, Variable(x), gates, {.norm = NormMode::kBatchFrozen});
+    const Variable y =
+        op.ForwardAll(tape, Variable(x), gates, nullptr, {.norm = NormMode::kBatchFrozen});
     return Dot(y.value(), RandomTensor(y.shape(), 77));
   }
 
@@ -83,6 +85,144 @@ TEST_F(MixedOpTest, GateGradientsAreDerivativesWithRespectToContinuousGates) {
       }
     }
   }
+}
+
+TEST_F(MixedOpTest, OfAPairTheGateGradientsAreThoseThatAllCandidatesHave) {
+  for (int block = 0; block < 2; ++block) {
+    const auto op = MakeOp(block);
+    const Tensor x = Input(block);
+    for (int active = 0; active < op->candidates(); ++active) {
+      if (op->is_zero(active)) continue;
+      const std::vector<double> all = GatesOf(*op, x, active);
+      for (int inactive = 0; inactive < op->candidates(); ++inactive) {
+        if (inactive == active) continue;
+        const std::vector<double> pair = GatesOf(*op, x, active, {active, inactive});
+        ASSERT_EQ(pair.size(), all.size());
+        for (std::size_t k = 0; k < all.size(); ++k) {
+          const bool drawn = static_cast<int>(k) == active || static_cast<int>(k) == inactive;
+          EXPECT_EQ(pair[k], drawn ? all[k] : 0) << "active " << active << " gate " << k;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(MixedOpTest, WithAllCandidatesTheGateGradientsAreDerivativesOfTheWeights) {
+  for (int block = 0; block < 2; ++block) {
+    const auto op = MakeOp(block);
+    const Tensor x = Input(block);
+    std::vector<float> weights;
+    for (int k = 0; k < op->candidates(); ++k) {
+      weights.push_back(0.5f / static_cast<float>(1 + k));
+    }
+    Tape tape(context(), GradientsOf::kActivations);
+    GateGradients gates;
+    const Variable y = op->ForwardAll(tape, Variable::WithGradient(x), weights, &gates,
+                                      {.norm = NormMode::kBatchFrozen});
+    tape.Backward(Project(tape, y));
+    ASSERT_EQ(gates.values.size(), weights.size());
+    for (int k = 0; k < op->candidates(); ++k) {
+      const auto loss = [&](float step) {
+        std::vector<float> moved = weights;
+        moved[static_cast<std::size_t>(k)] += step;
+        return Loss(*op, x, moved);
+      };
+      const double step = 0.5;
+      const double difference = (loss(0.5f) - loss(-0.5f)) / (2 * step);
+      // As for one path: linear, so that only the rounding of y counts.
+      const double elements = 4 * 4 * 4 * 8;
+      const double tolerance =
+          8 * std::numeric_limits<float>::epsilon() * std::sqrt(elements) * 3 / step;
+      EXPECT_NEAR(gates.values[static_cast<std::size_t>(k)], difference, tolerance)
+          << "block " << block << " gate " << k;
+      if (op->is_zero(k)) {
+        EXPECT_EQ(gates.values[static_cast<std::size_t>(k)], 0);
+      }
+    }
+  }
+}
+
+// The loss is linear in y, so that with all candidates x and the parameters have the gradients of
+// the single paths, weighted.
+TEST_F(MixedOpTest, WithAllCandidatesGradientsAreThoseOfThePathsWeighted) {
+  const auto op = MakeOp(0);
+  const Tensor x = Input(0);
+  const std::vector<float> weights{0.5f, 0.25f, 2};
+  const auto gradients = [&](const auto& forward) {
+    Tape tape(context(), GradientsOf::kActivationsAndParameters);
+    const Variable input = Variable::WithGradient(x);
+    tape.Backward(Project(tape, forward(tape, input)));
+    std::vector<Floats> copies{Copy(input.slot()->Take())};
+    for (const auto& layer : op->layers()) {
+      ParameterSlab& slab = layer->parameters();
+      copies.push_back(slab.has_gradients() ? Copy(slab.gradients()) : Floats());
+      slab.DropGradients();
+    }
+    return copies;
+  };
+  const ForwardOptions frozen{.norm = NormMode::kBatchFrozen};
+  const std::vector<Floats> all = gradients([&](Tape& tape, const Variable& input) {
+    return op->ForwardAll(tape, input, weights, nullptr, frozen);
+  });
+  Floats dx(all[0].size());
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    const std::vector<Floats> one = gradients([&](Tape& tape, const Variable& input) {
+      return op->Forward(tape, input, static_cast<int>(k), nullptr, frozen);
+    });
+    for (std::size_t i = 0; i < dx.size(); ++i) dx[i] += weights[k] * one[0][i];
+    // Weights that are powers of two scale every rounding along.
+    ASSERT_EQ(all[1 + k].size(), one[1 + k].size());
+    for (std::size_t i = 0; i < all[1 + k].size(); ++i) {
+      EXPECT_EQ(all[1 + k][i], weights[k] * one[1 + k][i]) << "candidate " << k;
+    }
+  }
+  // Sums of three in another order.
+  for (std::size_t i = 0; i < dx.size(); ++i) {
+    EXPECT_NEAR(all[0][i], dx[i], 1e-6 * (1 + std::abs(dx[i]))) << i;
+  }
+}
+
+TEST_F(MixedOpTest, AllCandidatesKeepWhatTheyKeepAloneAndNoOutput) {
+  const auto op = MakeOp(1);
+  const Tensor x = Input(1);
+  const auto saved_bytes = [&](GradientsOf wanted, const auto& forward) {
+    Tape tape(context(), wanted);
+    forward(tape);
+    return tape.saved_bytes();
+  };
+  const auto all = [&](GradientsOf wanted, GateGradients* gates) {
+    const std::vector<float> weights(static_cast<std::size_t>(op->candidates()), 0.25f);
+    return saved_bytes(wanted, [&](Tape& tape) {
+      op->ForwardAll(tape, Variable::WithGradient(x), weights, gates, {});
+    });
+  };
+  for (const GradientsOf wanted :
+       {GradientsOf::kActivations, GradientsOf::kActivationsAndParameters}) {
+    std::int64_t alone = 0;
+    for (int k = 0; k < op->candidates(); ++k) {
+      if (op->is_zero(k)) continue;
+      alone += saved_bytes(wanted, [&](Tape& tape) {
+        op->Forward(tape, Variable::WithGradient(x), k, nullptr, {});
+      });
+    }
+    // x is saved for the weights' sake, and shared.
+    const int times_x = wanted == GradientsOf::kActivations ? 0 : 2;
+    EXPECT_EQ(all(wanted, nullptr), alone - times_x * x.bytes());
+    GateGradients gates;
+    EXPECT_EQ(all(wanted, &gates), alone - times_x * x.bytes() + 3 * x.bytes())
+        << "one output map a candidate, of x's size, for the inner products";
+  }
+  // What nobody saved is gone when the forward pass returns, but for the output itself.
+  const auto active_bytes = [&] {
+    return allocator()
+        .stats()
+        .active_by_category[static_cast<std::size_t>(MemoryCategory::kActivations)];
+  };
+  const std::int64_t before = active_bytes();
+  Tape tape(context(), GradientsOf::kActivationsAndParameters);
+  const Variable y = op->ForwardAll(tape, Variable(x), std::vector<float>{1, 1, 1, 1}, nullptr, {});
+  const std::int64_t kept = active_bytes() - before;
+  EXPECT_LE(kept, tape.saved_bytes() - x.bytes() + y.value().bytes() + 64 * 20) << "but alignment";
 }
 
 TEST_F(MixedOpTest, TheInputsGradientIsThatOfTheActivePathAlone) {
@@ -142,7 +282,7 @@ TEST_F(MixedOpTest, ForwardOfOnePathIsForwardAllAtAOneHotGate) {
       Tape tape(context(), GradientsOf::kNothing);
       const ForwardOptions frozen{.norm = NormMode::kBatchFrozen};
       const Variable one = op->Forward(tape, Variable(x), active, nullptr, frozen);
-      const Variable all = op->ForwardAll(tape, Variable(x), gates, frozen);
+      const Variable all = op->ForwardAll(tape, Variable(x), gates, nullptr, frozen);
       const Floats a = Copy(one.value());
       const Floats b = Copy(all.value());
       ASSERT_EQ(a.size(), b.size());
@@ -154,100 +294,7 @@ TEST_F(MixedOpTest, ForwardOfOnePathIsForwardAllAtAOneHotGate) {
 TEST_F(MixedOpTest, ForwardAllRefusesAWrongNumberOfWeights) {
   const auto op = MakeOp(0);
   Tape tape(context(), GradientsOf::kNothing);
-  EXPECT_THROW(op->ForwardAll(tape, Variable(Input(0)), std::vector<float>{1}, {}), Error);
-}
-
-class ArchitectureStepTest : public SupernetFixture {
- protected:
-  ArchitectureStepTest()
-      : space_(TinySpace({.blocks = 3, .candidates = {"3x3_MBConv3", "5x5_MBConv6"}})),
-        supernet_(context(), space_) {
-    supernet_.Initialize(3);
-  }
-
-  const SearchSpace space_;
-  Supernet supernet_;
-};
-
-// Through the whole network and cross-entropy: moving the probabilities from the active candidate s
-// towards k by t changes the loss of the weighted network at the rate G_k - G_s.
-TEST_F(ArchitectureStepTest, GateGradientsOfEveryBlockAgreeWithTheWeightedNetwork) {
-  const Batch batch = RandomBatch(space_, 16);
-  const Path path{1, 0, 1};
-  std::vector<GateGradients> gates(path.size());
-  RunArchitectureStep(context(), supernet_, path, batch.images, batch.labels, gates);
-
-  const auto loss = [&](std::size_t moved, int k, double t) {
-    for (std::size_t block = 0; block < path.size(); ++block) {
-      const std::span<float> alpha = supernet_.gates()[block].alpha();
-      std::ranges::fill(alpha, -200.0f);  // a probability of 0 in f32
-      alpha[static_cast<std::size_t>(path[block])] = 0;
-      if (block == moved && t > 0) {
-        alpha[static_cast<std::size_t>(k)] = static_cast<float>(std::log(t / (1 - t)));
-      }
-    }
-    Tape tape(context(), GradientsOf::kNothing);
-    const Variable logits =
-        supernet_.ForwardAll(tape, batch.images, {.norm = NormMode::kBatchFrozen});
-    return static_cast<double>(
-        *SoftmaxCrossEntropy(tape, logits, batch.labels, 0).loss.value().As<float>());
-  };
-  const double at_path = loss(0, 0, 0);
-  for (std::size_t block = 0; block < path.size(); ++block) {
-    const auto active = static_cast<std::size_t>(path[block]);
-    const std::vector<double>& values = gates[block].values;
-    ASSERT_EQ(values.size(), static_cast<std::size_t>(supernet_.gates()[block].candidates()));
-    for (std::size_t k = 0; k < values.size(); ++k) {
-      if (k == active) continue;
-      // One-sided, of second order. The loss is an f32 near 1, whose rounding of 6e-8 weighs up to
-      // 8 / (2 t); crossings of relu6's kinks add as much again.
-      const double t = 1e-3;
-      const double slope = (4 * loss(block, static_cast<int>(k), t) - 3 * at_path -
-                            loss(block, static_cast<int>(k), 2 * t)) /
-                           (2 * t);
-      EXPECT_NEAR(values[k] - values[active], slope, 1e-3 + 1e-2 * std::abs(slope))
-          << "block " << block << " candidate " << k;
-    }
-  }
-}
-
-TEST_F(ArchitectureStepTest, LeavesWeightsStatisticsAndGradientsAlone) {
-  const Batch batch = RandomBatch(space_, 8);
-  const std::vector<Floats> before = AllState(supernet_);
-  for (const Path& path : {Path{0, 1, 0}, Path{1, 2, 1}}) {
-    std::vector<GateGradients> gates(path.size());
-    RunArchitectureStep(context(), supernet_, path, batch.images, batch.labels, gates);
-    for (const ParameterSlab* slab : supernet_.Slabs()) EXPECT_FALSE(slab->has_gradients());
-  }
-  EXPECT_TRUE(SameBits(before, AllState(supernet_)));
-  // The comparison sees what a weight step does.
-  RunWeightStep(context(), supernet_, Path{0, 1, 0}, batch.images, batch.labels, 0, {});
-  EXPECT_FALSE(SameBits(before, AllState(supernet_)));
-  for (ParameterSlab* slab : supernet_.Slabs()) slab->DropGradients();
-}
-
-TEST_F(ArchitectureStepTest, OnlyBlocksWithoutZeroActiveHaveGateGradients) {
-  const Batch batch = RandomBatch(space_, 8);
-  const Path path{1, 2, 0};
-  std::vector<GateGradients> gates(path.size());
-  RunArchitectureStep(context(), supernet_, path, batch.images, batch.labels, gates);
-  EXPECT_EQ(gates[0].values.size(), 2u);
-  EXPECT_TRUE(gates[1].values.empty());
-  ASSERT_EQ(gates[2].values.size(), 3u);
-  EXPECT_EQ(gates[2].values[2], 0);
-}
-
-TEST_F(ArchitectureStepTest, WithEveryBlockSkippedThereIsALossAndNoGateGradient) {
-  const SearchSpace space = TinySpace({.stem_channels = 8, .blocks = 2, .stride = 1});
-  Supernet supernet(context(), space);
-  supernet.Initialize(1);
-  const Batch batch = RandomBatch(space, 8);
-  std::vector<GateGradients> gates(2);
-  const StepResult result =
-      RunArchitectureStep(context(), supernet, Path{2, 2}, batch.images, batch.labels, gates);
-  EXPECT_GT(result.loss, 0);
-  EXPECT_TRUE(gates[0].values.empty());
-  EXPECT_TRUE(gates[1].values.empty());
+  EXPECT_THROW(op->ForwardAll(tape, Variable(Input(0)), std::vector<float>{1}, nullptr, {}), Error);
 }
 
 }  // namespace

@@ -140,6 +140,62 @@ TEST_F(SupernetTest, APathsMemoryDoesNotDependOnTheNumberOfCandidates) {
   EXPECT_GT(all_paths(seven), 3 * one_path);
 }
 
+TEST_F(SupernetTest, TwoPathsTakeTheMemoryOfOneWhateverTheNumberOfCandidates) {
+  TinySpaceOptions options{.input = {16, 16, 3}, .blocks = 3};
+  options.candidates = {"3x3_MBConv6", "7x7_MBConv6"};
+  std::vector<std::int64_t> two_paths;
+  for (const std::size_t candidates : {2u, 3u, 6u}) {
+    for (const std::string& candidate : kSixCandidates) {
+      if (options.candidates.size() >= candidates) break;
+      if (std::ranges::find(options.candidates, candidate) == options.candidates.end()) {
+        options.candidates.push_back(candidate);
+      }
+    }
+    const SearchSpace space = TinySpace(options);
+    Supernet supernet(context(), space);
+    supernet.Initialize(1);
+    const Batch batch = RandomBatch(space, 16);
+    const Path active{1, 1, 1};
+    const Path inactive{0, 0, 0};
+    std::vector<GateGradients> gates(3);
+    const std::int64_t weights = PeakActivationBytes([&] {
+      RunWeightStep(context(), supernet, active, batch.images, batch.labels, 0, {});
+      for (ParameterSlab* slab : supernet.Slabs(active)) slab->DropGradients();
+    });
+    two_paths.push_back(PeakActivationBytes([&] {
+      RunTwoPathsStep(context(), supernet, active, inactive, batch.images, batch.labels, gates);
+    }));
+    EXPECT_LE(static_cast<double>(two_paths.back()), 1.1 * static_cast<double>(weights))
+        << candidates << " candidates";
+    EXPECT_EQ(two_paths.back(), two_paths.front()) << candidates << " candidates";
+  }
+}
+
+TEST_F(SupernetTest, TiedBlocksHaveOneGateAndDrawTheSameCandidate) {
+  const SearchSpace space = TinySpace(
+      {.stem_channels = 8, .blocks = 3, .stride = 1, .candidates = kSixCandidates, .share = true});
+  Supernet supernet(context(), space);
+  supernet.Initialize(1);
+  ASSERT_EQ(supernet.gates().size(), 1u);
+  EXPECT_EQ(supernet.blocks(), 3);
+  BinaryGate& gate = supernet.gates()[0];
+  const Rng rng(1, RngPurpose::kGates);
+  std::set<int> drawn;
+  for (std::uint64_t step = 0; step < 100; ++step) {
+    const int candidate = gate.Sample(rng, step, 0);
+    EXPECT_EQ(supernet.SamplePath(rng, step), Path(3, candidate));
+    drawn.insert(candidate);
+  }
+  EXPECT_EQ(drawn.size(), 7u);
+  gate.alpha()[4] = 2;
+  EXPECT_EQ(supernet.BestPath(), (Path{4, 4, 4}));
+  EXPECT_EQ(supernet.MeanEntropy(), gate.Entropy());
+  // The blocks keep weights of their own, and a path that no search would draw can be run.
+  EXPECT_NE(supernet.Slabs(Path{0, 0, 0})[1], supernet.Slabs(Path{0, 0, 0})[2]);
+  const Batch batch = RandomBatch(space, 4);
+  EXPECT_EQ(Logits(supernet, Path{0, 1, 6}, batch.images).size(), 12u);
+}
+
 TEST_F(SupernetTest, StepsGiveBackAllTheyTook) {
   const SearchSpace space = TinySpace();
   Supernet supernet(context(), space);
@@ -156,6 +212,7 @@ TEST_F(SupernetTest, StepsGiveBackAllTheyTook) {
   RunAllPathsStep(context(), supernet, batch.images, batch.labels, 0, {});
   for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();
   RunArchitectureStep(context(), supernet, Path{0, 0}, batch.images, batch.labels, gates);
+  RunAllPathsArchitectureStep(context(), supernet, batch.images, batch.labels, gates);
   EXPECT_EQ(active(), before);
 }
 

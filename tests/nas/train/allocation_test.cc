@@ -116,7 +116,7 @@ TEST_F(AllocationTest, TwoHundredStepsOverRandomPathsTakeNothingFromTheSystem) {
       Objective({.reference_ms = model.ReferenceMs()}, model.SmallestReachableMs()),
       {.seed = 1, .alpha_lr = 0.01});
   PrepareSupernet(context(), allocator(), supernet,
-                  {.weights = kBatch, .architecture = kBatch, .evaluation = {}});
+                  {{PlannedStep::kWeights, kBatch}, {PlannedStep::kArchitecture, kBatch}});
 
   const MemoryStats stats = allocator().stats();
   const std::size_t workspace = context().workspace_bytes();

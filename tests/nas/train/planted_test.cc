@@ -50,7 +50,8 @@ class PlantedOptimumTest : public SupernetFixture {
     Loader weight_loader(planted.data, split.weights, loading, allocator());
     Loader arch_loader(planted.data, split.architecture, loading, allocator());
     PrepareSupernet(context(), allocator(), supernet,
-                    {.weights = recipe.batch, .architecture = recipe.batch, .evaluation = {}});
+                    {{PlannedStep::kWeights, recipe.batch},
+                     {PlannedStep::kArchitecture, recipe.batch}});
     SearchLoop loop({context(), allocator(), supernet, searcher, weight_loader, arch_loader},
                     recipe, 0);
     loop.Run({});
