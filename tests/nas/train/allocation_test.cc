@@ -17,7 +17,9 @@
 
 #include "data/split.h"
 #include "data/synthetic_dataset.h"
+#include "nas/search/darts_searcher.h"
 #include "nas/search/gradient_searcher.h"
+#include "nas/search/two_path_searcher.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/prepare.h"
 #include "nas/train/evaluator.h"
@@ -97,7 +99,46 @@ SystemMemory Now() {
 namespace nasengine {
 namespace {
 
-class AllocationTest : public SupernetFixture {};
+class AllocationTest : public SupernetFixture {
+ protected:
+  // Prepares both kinds of step of the searcher and takes them for a while on the default space.
+  template <class SearcherOfSteps>
+  void ExpectStepsFromTheRegion(std::int64_t batch_size, std::uint64_t steps) {
+    const SearchSpace space = LoadSpace("fashion");
+    const LatencyModel model(space, FakeLatencyTable(space));
+    Supernet supernet(context(), space);
+    supernet.Initialize(1);
+    const Batch batch = RandomBatch(space, batch_size);
+    SearcherOfSteps searcher(
+        supernet, &model,
+        Objective({.reference_ms = model.ReferenceMs()}, model.SmallestReachableMs()),
+        {.seed = 1, .alpha_lr = 0.01});
+    std::vector<SizedStep> sized;
+    for (const PlannedStep step : SearcherOfSteps::kSteps) sized.push_back({step, batch_size});
+    PrepareSupernet(context(), allocator(), supernet, sized);
+    const MemoryStats stats = allocator().stats();
+    const std::size_t workspace = context().workspace_bytes();
+    for (std::uint64_t step = 0; step < steps; ++step) {
+      if (const std::optional<Path> path = searcher.WeightPath(step)) {
+        Trainer({}).Step(context(), supernet, *path, batch, 0.01);
+      } else {
+        Trainer({}).StepAllPaths(context(), supernet, batch, 0.01);
+      }
+      searcher.ArchitectureStep(context(), batch, step);
+    }
+    EXPECT_EQ(allocator().stats().system_allocations, stats.system_allocations);
+    EXPECT_EQ(allocator().stats().active_bytes, stats.active_bytes);
+    EXPECT_EQ(context().workspace_bytes(), workspace);
+  }
+};
+
+TEST_F(AllocationTest, StepsOfTwoPathsComeFromTheRegion) {
+  ExpectStepsFromTheRegion<TwoPathSearcher>(8, 40);
+}
+
+TEST_F(AllocationTest, StepsOfAllPathsComeFromTheRegion) {
+  ExpectStepsFromTheRegion<DartsSearcher>(4, 8);
+}
 
 TEST_F(AllocationTest, TwoHundredStepsOverRandomPathsTakeNothingFromTheSystem) {
 #ifndef NASENGINE_COUNTS_MALLOC
