@@ -1,9 +1,11 @@
 // `bench memory`: one path against all candidates weighted, on the same nodes, as candidates are
-// added.
+// added and as the batch grows.
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <regex>
@@ -11,7 +13,11 @@
 #include "bench/commands.h"
 #include "bench/document.h"
 #include "bench/harness.h"
+#include "bench/kept_bytes.h"
+#include "bench/memory_cases.h"
+#include "bench/memory_chart.h"
 #include "bench/supernet_steps.h"
+#include "kernels/core/file_io.h"
 #include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/space/space_file.h"
@@ -23,193 +29,246 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kFewestCandidates = 2;
 constexpr int kMostCandidates = 7;
-constexpr int kRandomPaths = 4;
-constexpr int kRounds = 3;
-constexpr std::int64_t kSmallImageBatch = 128;
-constexpr std::int64_t kLargeImageBatch = 16;
-// Images that a large space is really run with.
-constexpr std::int64_t kLargeImageCountedBatch = 2;
+// Lists without Zero, in which every block has as many candidates: what the answer is given for.
+constexpr int kAnswerCandidates = 6;
+constexpr int kRounds = 2;
 constexpr std::int64_t kLargeImagePixels = 64 * 64;
+// Steps are really taken at the first batch, and planned at the others too.
+constexpr std::int64_t kSmallImageBatches[] = {32, 128, 512};
+constexpr std::int64_t kLargeImageBatches[] = {8, 32, 128};
 
-// The space with the first `candidates` of every searchable block's list.
-SearchSpace Truncated(const SearchSpace& space, int candidates) {
-  SearchSpace shorter = space;
-  for (SpaceNode& node : shorter.nodes) {
-    if (auto* choice = std::get_if<ChoiceNode>(&node)) {
-      if (static_cast<int>(choice->candidates.size()) > candidates) {
-        choice->candidates.resize(static_cast<std::size_t>(candidates));
-      }
+std::vector<std::int64_t> BatchesOf(const SearchSpace& space, const BenchOptions& options) {
+  if (options.batch > 0) return {options.batch};
+  if (space.input.h * space.input.w > kLargeImagePixels) {
+    return {std::begin(kLargeImageBatches), std::end(kLargeImageBatches)};
+  }
+  return {std::begin(kSmallImageBatches), std::end(kSmallImageBatches)};
+}
+
+double Ratio(std::int64_t part, std::int64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+// What a plan has to agree with a count in: vendors ask for other workspace on other machines.
+std::int64_t WithoutWorkspace(const MemoryPlan& plan) { return plan.peak - plan.workspace; }
+
+// What only the bench holds.
+MemoryPlan WithoutImages(MemoryPlan counted) {
+  counted.peak -= counted.data;
+  counted.data = 0;
+  return counted;
+}
+
+// Takes the steps that have a path of their own: interleaved for their times, then each alone on
+// memory that nothing has touched for its bytes.
+void Measure(Workbench& bench, const SearchSpace& space, int rounds, MemoryPoint& point) {
+  std::vector<MemoryCase*> real;
+  std::vector<PlannedStep> kinds;
+  for (MemoryCase& one : point.cases) {
+    if (one.path == CasePath::kMean) continue;
+    real.push_back(&one);
+    kinds.push_back(one.step.planned);
+  }
+  const Path largest = MostKeepingPath(space);
+  {
+    SupernetSteps steps(bench, space, point.batch, kinds);
+    steps.SetPath(largest);
+    std::vector<Contender> contenders;
+    for (const MemoryCase* one : real) {
+      contenders.push_back(
+          {NameOf(one->step), [&steps, kind = one->step.planned] { steps.Run(kind); }});
+    }
+    const std::vector<RobustSummary> times = TimeInterleaved(
+        contenders, {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0});
+    for (std::size_t i = 0; i < real.size(); ++i) {
+      real[i]->measured = MeasuredStep{.counted = {}, .ms = times[i].median};
     }
   }
-  return shorter;
-}
-
-struct MemoryCase {
-  std::string path;  // "largest", "mean", "all"
-  PlannedStep step = PlannedStep::kWeights;
-  MemoryPlan planned;
-  // Of real steps, where there were some.
-  std::optional<std::int64_t> counted_bytes;
-  std::optional<double> step_ms;
-};
-
-MemoryPlan Plan(Workbench& bench, const SearchSpace& space, std::span<const int> path,
-                PlannedStep step, std::int64_t batch) {
-  const PlanOptions options{
-      .batch = batch, .step = step, .threads = bench.threads(), .policy = {}, .data_bytes = 0};
-  return PlanStep(space, path, bench.registry(), options);
-}
-
-// The mean peak over evenly drawn paths.
-MemoryPlan PlanMean(Workbench& bench, const SearchSpace& space, PlannedStep step,
-                    std::int64_t batch) {
-  const Rng rng(1, RngPurpose::kGates);
-  MemoryPlan mean;
-  for (int draw = 0; draw < kRandomPaths; ++draw) {
-    Path path;
-    for (const ChoiceNode* choice : space.Choices()) {
-      path.push_back(
-          static_cast<int>(rng.Below(static_cast<std::uint32_t>(choice->candidates.size()),
-                                     static_cast<std::uint64_t>(draw), path.size())));
-    }
-    const MemoryPlan plan = Plan(bench, space, path, step, batch);
-    mean.activations += plan.activations / kRandomPaths;
-    mean.peak += plan.peak / kRandomPaths;
+  for (MemoryCase* one : real) {
+    bench.allocator().ReleaseCached();
+    ResetResidentPeak();
+    SupernetSteps steps(bench, space, point.batch, {&one->step.planned, 1});
+    steps.SetPath(largest);
+    one->measured->counted = WithoutImages(steps.Count(one->step.planned));
+    one->measured->resident_bytes = ResidentPeakBytes();
   }
-  return mean;
+  bench.allocator().ReleaseCached();
 }
 
-std::vector<MemoryCase> PlanAll(Workbench& bench, const SearchSpace& space, std::int64_t batch) {
-  std::vector<MemoryCase> cases;
-  const Path largest = LargestPath(space);
-  for (PlannedStep step : {PlannedStep::kWeights, PlannedStep::kArchitecture}) {
-    cases.push_back({.path = "largest",
-                     .step = step,
-                     .planned = Plan(bench, space, largest, step, batch),
-                     .counted_bytes = {},
-                     .step_ms = {}});
-    cases.push_back({.path = "mean",
-                     .step = step,
-                     .planned = PlanMean(bench, space, step, batch),
-                     .counted_bytes = {},
-                     .step_ms = {}});
-  }
-  cases.push_back({.path = "all",
-                   .step = PlannedStep::kAllPaths,
-                   .planned = Plan(bench, space, {}, PlannedStep::kAllPaths, batch),
-                   .counted_bytes = {},
-                   .step_ms = {}});
-  return cases;
+void PrintHeader(const SearchSpace& space) {
+  fmt::print(
+      "\n{} {}, f32\n  {:>2} {:>4} {:<29}{:<8}{:>11}{:>12}{:>11}{:>7}{:>7}{:>7}{:>11}{:>9}\n",
+      space.name, ToString(space.input), "k", "n", "step", "path", "peak", "activations",
+      "workspace", "/darts", "/model", "/count", "resident", "step ms");
 }
 
-// Runs the steps that have a path of their own, interleaved, and notes what they took. Only the
-// peak and not the batch that is held throughout belongs to a plan.
-void CountReal(Workbench& bench, const SearchSpace& space, std::int64_t batch,
-               std::vector<MemoryCase>& cases) {
-  SupernetSteps steps(bench, space, batch, true);
-  steps.SetPath(LargestPath(space));
-  std::vector<Contender> contenders;
-  std::vector<MemoryCase*> measured;
-  for (MemoryCase& one : cases) {
-    if (one.path == "mean") continue;
-    contenders.push_back({NameOf(one.step), [&steps, step = one.step] { steps.Run(step); }});
-    measured.push_back(&one);
-  }
-  const std::vector<RobustSummary> times = TimeInterleaved(
-      contenders, {.min_rounds = kRounds, .max_rounds = kRounds, .min_sample_ms = 0});
-  for (std::size_t i = 0; i < measured.size(); ++i) {
-    const MemoryPlan counted = steps.Count(measured[i]->step);
-    measured[i]->counted_bytes = counted.peak - counted.data;
-    measured[i]->step_ms = times[i].median;
-  }
-}
-
-void PrintCases(const SearchSpace& space, int candidates, std::int64_t batch,
-                const std::vector<MemoryCase>& cases) {
-  const MemoryPlan& all = cases.back().planned;
-  for (const MemoryCase& one : cases) {
-    fmt::print("  {:>2} {:>4} {:<13}{:<8}{:>11}{:>12}{:>7.3f}{:>12}{:>10}\n", candidates, batch,
-               NameOf(one.step), one.path, FormatBytes(one.planned.peak),
-               FormatBytes(one.planned.activations),
-               static_cast<double>(one.planned.activations) / static_cast<double>(all.activations),
-               one.counted_bytes ? FormatBytes(*one.counted_bytes) : "-",
-               one.step_ms ? fmt::format("{:.1f}", *one.step_ms) : "-");
+void PrintPoint(const MemoryPoint& point) {
+  const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
+  const auto ratio = [](std::int64_t part, std::int64_t whole) {
+    return fmt::format("{:.3f}", Ratio(part, whole));
+  };
+  for (const MemoryCase& one : point.cases) {
+    const MemoryPlan& plan = one.planned;
+    const std::optional<MeasuredStep>& real = one.measured;
+    fmt::print("  {:>2} {:>4} {:<29}{:<8}{:>11}{:>12}{:>11}{:>7}{:>7}{:>7}{:>11}{:>9}\n",
+               point.candidates, point.batch, NameOf(one.step), NameOf(one.path),
+               FormatBytes(plan.peak), FormatBytes(plan.activations), FormatBytes(plan.workspace),
+               ratio(plan.activations, all.activations),
+               one.kept_bytes ? ratio(plan.activations, *one.kept_bytes) : "-",
+               real ? ratio(WithoutWorkspace(plan), WithoutWorkspace(real->counted)) : "-",
+               real ? FormatBytes(real->resident_bytes) : "-",
+               real ? fmt::format("{:.1f}", real->ms) : "-");
   }
   std::fflush(stdout);
-  (void)space;
 }
 
-template <class T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
+Json ToJson(const MemoryPlan& plan) {
+  return {{"weights", plan.weights},
+          {"gradients", plan.gradients},
+          {"optimizer", plan.optimizer},
+          {"activations", plan.activations},
+          {"workspace", plan.workspace},
+          {"data", plan.data},
+          {"peak", plan.peak}};
 }
 
-void AppendRows(const SearchSpace& space, int candidates, std::int64_t batch,
-                const std::vector<MemoryCase>& cases, Json& rows) {
-  const MemoryPlan& all = cases.back().planned;
-  for (const MemoryCase& one : cases) {
-    rows.push_back(
-        {{"name", StrCat(space.name, " ", NameOf(one.step), " ", one.path, " ", candidates)},
-         {"algorithm", AlgorithmOf(one.step)},
-         {"candidates", candidates},
-         {"batch", batch},
-         {"dtype", "f32"},
-         {"peak_bytes", one.planned.peak},
-         {"step_ms", OrNull(one.step_ms)},
-         {"space", space.name},
-         {"step", NameOf(one.step)},
-         {"path", one.path},
-         {"activation_bytes", one.planned.activations},
-         {"weight_bytes", one.planned.weights},
-         {"counted_peak_bytes", OrNull(one.counted_bytes)},
-         {"peak_over_all_paths", static_cast<double>(one.planned.peak) / all.peak},
-         {"activations_over_all_paths",
-          static_cast<double>(one.planned.activations) / static_cast<double>(all.activations)}});
+void AppendRows(const SearchSpace& space, const MemoryPoint& point, Json& rows) {
+  const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
+  for (const MemoryCase& one : point.cases) {
+    const std::optional<MeasuredStep>& real = one.measured;
+    rows.push_back({{"name", StrCat(space.name, " ", NameOf(one.step), " ", NameOf(one.path), " ",
+                                    point.candidates, " ", point.batch)},
+                    {"algorithm", one.step.algorithm},
+                    {"candidates", point.candidates},
+                    {"batch", point.batch},
+                    {"dtype", "f32"},
+                    {"peak_bytes", one.planned.peak},
+                    {"step_ms", real ? Json(real->ms) : Json()},
+                    {"space", space.name},
+                    {"step", one.step.trains},
+                    {"path", NameOf(one.path)},
+                    {"activation_bytes", one.planned.activations},
+                    {"model_activation_bytes", one.kept_bytes ? Json(*one.kept_bytes) : Json()},
+                    {"planned", ToJson(one.planned)},
+                    {"counted", real ? ToJson(real->counted) : Json()},
+                    {"resident_peak_bytes", real ? Json(real->resident_bytes) : Json()},
+                    {"activations_over_darts", Ratio(one.planned.activations, all.activations)},
+                    {"peak_over_darts", Ratio(one.planned.peak, all.peak)}});
   }
 }
 
-void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& options, Json& rows) {
-  const bool large = space.input.h * space.input.w > kLargeImagePixels;
-  const std::int64_t planned_batch = options.batch > 0 ? options.batch
-                                     : large           ? kLargeImageBatch
-                                                       : kSmallImageBatch;
-  const std::int64_t counted_batch =
-      large ? std::min(planned_batch, kLargeImageCountedBatch) : planned_batch;
-  const std::regex filter(options.filter);
-  if (!std::regex_search(space.name, filter)) return;
-  if (!options.json) {
-    fmt::print("\n{} {}, f32\n  {:>2} {:>4} {:<13}{:<8}{:>11}{:>12}{:>7}{:>12}{:>10}\n", space.name,
-               ToString(space.input), "k", "n", "step", "path", "peak", "activations", "/all",
-               "counted", "step ms");
+struct Answer {
+  SearchSpace space;
+  std::int64_t batch = 0;
+  ShareOfAllPaths share;
+};
+
+Json ToJson(const Answer& answer) {
+  const ShareOfAllPaths& share = answer.share;
+  return {{"space", answer.space.name},
+          {"candidates", kAnswerCandidates},
+          {"batch", answer.batch},
+          {"mean_activations_over_darts", share.mean_activations},
+          {"largest_activations_over_darts", share.largest_activations},
+          {"mean_peak_over_darts", share.mean_peak},
+          {"largest_peak_over_darts", share.largest_peak}};
+}
+
+void PrintAnswer(const Answer& answer, int drawn_paths) {
+  const ShareOfAllPaths& share = answer.share;
+  fmt::print(
+      "{} {}, {} candidates, batch {}: a weight step of one path keeps {:.3f} of the activations "
+      "that DARTS keeps (mean of {} drawn paths; {:.1f} times less), {:.3f} along the largest path "
+      "({:.1f} times less); of the whole peak, all weights included, it takes {:.3f} and {:.3f}.\n",
+      answer.space.name, ToString(answer.space.input), kAnswerCandidates, answer.batch,
+      share.mean_activations, drawn_paths, 1 / share.mean_activations, share.largest_activations,
+      1 / share.largest_activations, share.mean_peak, share.largest_peak);
+}
+
+class MemoryBenchmark {
+ public:
+  explicit MemoryBenchmark(const BenchOptions& options)
+      : options_(options), bench_(options.threads), document_(MakeDocument("memory", bench_)) {}
+
+  Json Run() {
+    if (!options_.json) PrintMachine(bench_);
+    const std::regex filter(options_.filter);
+    for (const std::string& name :
+         options_.spaces.empty() ? BuiltinSpaceNames() : options_.spaces) {
+      const SearchSpace space = LoadSpace(name);
+      if (std::regex_search(space.name, filter)) RunSpace(space);
+    }
+    if (!options_.svg.empty()) {
+      NAS_CHECK(!panels_.empty(), "--svg: no space to draw, --filter leaves none");
+      WriteFileAtomically(options_.svg, ToSvg(MemoryChart(std::move(panels_))));
+    }
+    document_["answers"] = Json::array();
+    for (const Answer& answer : answers_) document_["answers"].push_back(ToJson(answer));
+    document_["resident_peak_bytes"] = std::max(resident_peak_bytes_, ResidentPeakBytes());
+    if (!options_.json) Conclude();
+    return std::move(document_);
   }
-  for (int candidates = kFewestCandidates; candidates <= kMostCandidates; ++candidates) {
-    const SearchSpace shorter = Truncated(space, candidates);
-    std::vector<std::int64_t> batches{planned_batch};
-    if (counted_batch != planned_batch) batches.push_back(counted_batch);
-    for (std::int64_t batch : batches) {
-      std::vector<MemoryCase> cases = PlanAll(bench, shorter, batch);
-      if (batch == counted_batch && cases.back().planned.peak <= DefaultMemoryBudget()) {
-        CountReal(bench, shorter, batch, cases);
-        bench.allocator().ReleaseCached();
+
+ private:
+  void RunSpace(const SearchSpace& space) {
+    if (!options_.json) PrintHeader(space);
+    const std::vector<std::int64_t> batches = BatchesOf(space, options_);
+    std::vector<MemoryPoint> points;
+    for (int candidates = kFewestCandidates; candidates <= kMostCandidates; ++candidates) {
+      points.push_back(RunPoint(space, candidates, batches.front(), true));
+      if (candidates == kAnswerCandidates) {
+        answers_.push_back({space, batches.front(), CompareWithAllPaths(points.back().cases)});
       }
-      AppendRows(space, candidates, batch, cases, rows);
-      if (!options.json) PrintCases(space, candidates, batch, cases);
+    }
+    panels_.push_back(MemoryPanel(space, points));
+    for (std::size_t i = 1; i < batches.size(); ++i) {
+      RunPoint(space, kAnswerCandidates, batches[i], false);
     }
   }
+
+  MemoryPoint RunPoint(const SearchSpace& space, int candidates, std::int64_t batch, bool real) {
+    const SearchSpace shorter = WithCandidates(space, candidates);
+    const CaseOptions case_options{.batch = batch, .threads = bench_.threads()};
+    MemoryPoint point{candidates, batch, PlanCases(shorter, bench_.registry(), case_options)};
+    const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
+    if (real && all.peak <= DefaultMemoryBudget()) {
+      Measure(bench_, shorter, options_.rounds > 0 ? options_.rounds : kRounds, point);
+    }
+    for (const MemoryCase& one : point.cases) {
+      if (one.measured) {
+        resident_peak_bytes_ = std::max(resident_peak_bytes_, one.measured->resident_bytes);
+      }
+    }
+    AppendRows(space, point, document_["rows"]);
+    if (!options_.json) PrintPoint(point);
+    return point;
+  }
+
+  void Conclude() const {
+    fmt::print("\nresident peak {}\n\nHow much memory does one path save against DARTS?\n",
+               FormatBytes(document_["resident_peak_bytes"].get<std::int64_t>()));
+    for (const Answer& answer : answers_) PrintAnswer(answer, CaseOptions().drawn_paths);
+  }
+
+  const BenchOptions& options_;
+  Workbench bench_;
+  Json document_;
+  std::vector<Answer> answers_;
+  std::vector<ChartPanel> panels_;
+  std::int64_t resident_peak_bytes_ = 0;
+};
+
+// A run of minutes must not end at a folder that was never there.
+void CheckFolderOf(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  NAS_CHECK(std::filesystem::is_directory(folder), "--svg ", file, ": no folder ", folder.string());
 }
 
 }  // namespace
 
 Json BenchMemory(const BenchOptions& options) {
-  Workbench bench(options.threads);
-  Json document = MakeDocument("memory", bench);
-  if (!options.json) PrintMachine(bench);
-  for (const std::string& name : options.spaces.empty() ? BuiltinSpaceNames() : options.spaces) {
-    RunSpace(bench, LoadSpace(name), options, document["rows"]);
-  }
-  document["resident_peak_bytes"] = ResidentPeakBytes();
-  if (!options.json) fmt::print("\nresident peak {}\n", FormatBytes(ResidentPeakBytes()));
-  return document;
+  if (!options.svg.empty()) CheckFolderOf(options.svg);
+  return MemoryBenchmark(options).Run();
 }
 
 }  // namespace nasengine

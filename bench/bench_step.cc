@@ -9,6 +9,7 @@
 #include "bench/commands.h"
 #include "bench/document.h"
 #include "bench/harness.h"
+#include "bench/search_step.h"
 #include "bench/supernet_steps.h"
 #include "nas/config/machine.h"
 #include "nas/report/format.h"
@@ -58,18 +59,16 @@ std::size_t MostCandidates(const SearchSpace& space) {
 }
 
 struct StepCase {
-  PlannedStep step;
+  SearchStep step;
   RobustSummary ms;
   MemoryPlan peak;
 };
 
-constexpr PlannedStep kSteps[] = {PlannedStep::kWeights, PlannedStep::kArchitecture,
-                                  PlannedStep::kAllPaths};
-
 // A step of all paths must fit beside what else runs here.
-bool AllPathsFit(const Workbench& bench, const SearchSpace& space, std::int64_t batch) {
+bool Fits(const Workbench& bench, const SearchSpace& space, const SearchStep& step,
+          std::int64_t batch) {
   const PlanOptions plan{.batch = batch,
-                         .step = PlannedStep::kAllPaths,
+                         .step = step.planned,
                          .threads = bench.threads(),
                          .policy = {},
                          .data_bytes = 0};
@@ -80,11 +79,11 @@ void PrintSpace(const SearchSpace& space, std::int64_t batch, const std::vector<
                 double noise, const MachineLimits& limits) {
   fmt::print("\n{} {}, batch {}, f32; same against same {:.1f} %\n", space.name,
              ToString(space.input), batch, 100 * noise);
-  fmt::print("  {:<14}{:>10}{:>7}{:>10}{:>11}{:>12}{:>12}{:>9}\n", "step", "ms", "±%", "images/s",
+  fmt::print("  {:<29}{:>10}{:>7}{:>10}{:>11}{:>12}{:>12}{:>9}\n", "step", "ms", "±%", "images/s",
              "x weights", "peak", "activations", "of FMA%");
   for (const StepCase& one : cases) {
-    const double floor_ms = StepFlops(space, one.step, batch) / (limits.fma_gflops * 1e6);
-    fmt::print("  {:<14}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9.0f}\n",
+    const double floor_ms = StepFlops(space, one.step.planned, batch) / (limits.fma_gflops * 1e6);
+    fmt::print("  {:<29}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9.0f}\n",
                NameOf(one.step), one.ms.median, 100 * one.ms.mad / one.ms.median,
                1e3 * static_cast<double>(batch) / one.ms.median,
                one.ms.median / cases.front().ms.median, FormatBytes(one.peak.peak),
@@ -96,7 +95,7 @@ void PrintSpace(const SearchSpace& space, std::int64_t batch, const std::vector<
 Json ToRow(const SearchSpace& space, std::int64_t batch, const StepCase& one, double noise,
            const MachineLimits& limits) {
   return {{"name", StrCat(space.name, " ", NameOf(one.step))},
-          {"algorithm", AlgorithmOf(one.step)},
+          {"algorithm", one.step.algorithm},
           {"candidates", MostCandidates(space)},
           {"batch", batch},
           {"dtype", "f32"},
@@ -107,7 +106,7 @@ Json ToRow(const SearchSpace& space, std::int64_t batch, const StepCase& one, do
           {"same_against_same", noise},
           {"images_per_second", 1e3 * static_cast<double>(batch) / one.ms.median},
           {"activation_bytes", one.peak.activations},
-          {"floor_ms", StepFlops(space, one.step, batch) / (limits.fma_gflops * 1e6)}};
+          {"floor_ms", StepFlops(space, one.step.planned, batch) / (limits.fma_gflops * 1e6)}};
 }
 
 void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& options,
@@ -117,24 +116,24 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
                              : large           ? kLargeImageBatch
                                                : kSmallImageBatch;
   const std::regex filter(options.filter);
-  const auto wanted = [&](PlannedStep step) {
-    return std::regex_search(StrCat(space.name, " ", NameOf(step)), filter);
-  };
-  bool all_paths = wanted(PlannedStep::kAllPaths);
-  if (all_paths && !AllPathsFit(bench, space, batch)) {
-    fmt::print(stderr, "{}: a step of all paths does not fit into memory and is left out\n",
-               space.name);
-    all_paths = false;
-  }
   std::vector<StepCase> cases;
-  for (PlannedStep step : kSteps) {
-    if (step == PlannedStep::kAllPaths ? all_paths : wanted(step)) cases.push_back({step, {}, {}});
+  std::vector<PlannedStep> kinds;
+  for (const SearchStep& step : kSearchSteps) {
+    const std::string name = StrCat(space.name, " ", NameOf(step));
+    if (!std::regex_search(name, filter)) continue;
+    if (!step.one_path && !Fits(bench, space, step, batch)) {
+      fmt::print(stderr, "{}: does not fit into memory and is left out\n", name);
+      continue;
+    }
+    cases.push_back({step, {}, {}});
+    kinds.push_back(step.planned);
   }
   if (cases.empty()) return;
-  SupernetSteps steps(bench, space, batch, all_paths);
+  SupernetSteps steps(bench, space, batch, kinds);
   std::vector<Contender> contenders;
   for (const StepCase& one : cases) {
-    contenders.push_back({NameOf(one.step), [&steps, step = one.step] { steps.Run(step); }});
+    contenders.push_back(
+        {NameOf(one.step), [&steps, kind = one.step.planned] { steps.Run(kind); }});
   }
   // The first one twice: how far it is from itself is the noise of all.
   contenders.push_back(contenders.front());
@@ -147,7 +146,7 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
   steps.SetPath(LargestPath(space));
   for (std::size_t i = 0; i < cases.size(); ++i) {
     cases[i].ms = times[i];
-    cases[i].peak = steps.Count(cases[i].step);
+    cases[i].peak = steps.Count(cases[i].step.planned);
   }
   const double noise = SameAgainstSame(times.front(), times.back());
   for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, one, noise, limits));

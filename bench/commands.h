@@ -22,6 +22,8 @@ struct BenchOptions {
   std::int64_t batch = 0;
   // Rounds of a step; 0: enough for a steady median.
   int rounds = 0;
+  // Where memory's picture goes; empty: nowhere.
+  std::string svg;
 };
 
 nlohmann::ordered_json BenchKernels(const BenchOptions& options);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace nasengine {
@@ -28,6 +29,13 @@ std::int64_t ResidentPeakBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+bool ResetResidentPeak() {
+  std::FILE* file = std::fopen("/proc/self/clear_refs", "w");
+  if (file == nullptr) return false;
+  const bool written = std::fputs("5", file) >= 0;  // 5: the peak alone (man 5 proc)
+  return (std::fclose(file) == 0) && written;
 }
 
 nlohmann::ordered_json MakeDocument(const std::string& benchmark, const Workbench& bench) {

@@ -20,7 +20,9 @@ void PrintLimits(const MachineLimits& limits);
 
 // Whether the process runs under a real-time policy (chrt -f 1), which keeps other work away.
 bool IsRealTime();
-// The largest resident memory of the process so far.
+// The largest resident memory of the process since it started or since the last reset.
 std::int64_t ResidentPeakBytes();
+// False where the system does not let a process reset it.
+bool ResetResidentPeak();
 
 }  // namespace nasengine

@@ -32,7 +32,7 @@ Json BenchAll(const BenchOptions& options) {
 constexpr Command kCommands[] = {
     {"kernels", "every operator against the vendor's and the machine's limit", BenchKernels},
     {"step", "time and memory of a search's steps, and of a step of all paths", BenchStep},
-    {"memory", "memory of one path against all candidates, as candidates are added", BenchMemory},
+    {"memory", "memory of one path against all, as candidates are added", BenchMemory},
     {"all", "kernels, step and memory", BenchAll},
 };
 
@@ -56,8 +56,9 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
   command.add_option("--space", options.spaces, "step, memory: a space's name or file");
   command.add_option("--batch", options.batch, "step, memory: images of a batch")
       ->check(CLI::PositiveNumber);
-  command.add_option("--rounds", options.rounds, "kernels, step: rounds to take the median of")
+  command.add_option("--rounds", options.rounds, "rounds to take the median of")
       ->check(CLI::PositiveNumber);
+  command.add_option("--svg", options.svg, "memory: a picture of it, such as memory.svg");
 }
 
 int Run(int argc, char** argv) {
@@ -66,7 +67,8 @@ int Run(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  nasengine bench kernels --filter depthwise --json\n"
-      "  chrt -f 1 ./nasengine bench step --space fashion\n");
+      "  chrt -f 1 ./nasengine bench step --space fashion\n"
+      "  nasengine bench memory --svg memory.svg\n");
   BenchOptions options;
   options.threads = AvailableThreads();
   for (const Command& command : kCommands) {

@@ -14,38 +14,16 @@ constexpr float kSmoothing = 0.1f;
 
 }  // namespace
 
-const char* AlgorithmOf(PlannedStep step) {
-  if (TakesAllPaths(step)) return "all-paths";
-  return step == PlannedStep::kTwoPaths ? "proxyless-g-two" : "proxyless-g";
-}
-
-const char* NameOf(PlannedStep step) {
-  switch (step) {
-    case PlannedStep::kWeights:
-      return "weights";
-    case PlannedStep::kArchitecture:
-    case PlannedStep::kTwoPaths:
-    case PlannedStep::kAllPathsArchitecture:
-      return "architecture";
-    case PlannedStep::kEvaluation:
-      return "evaluation";
-    case PlannedStep::kAllPaths:
-      break;
-  }
-  return "all-paths";
-}
-
 SupernetSteps::SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
-                             bool all_paths)
+                             std::span<const PlannedStep> steps)
     : bench_(bench),
       supernet_(std::make_unique<Supernet>(bench.context(), space)),
       batch_{.images = bench.Random({batch, space.input.h, space.input.w, space.input.c}, 1),
              .labels = bench.Labels(batch, space.classes)} {
   supernet_->Initialize(kSeed);
-  Context& context = bench_.context();
-  std::vector<SizedStep> steps{{PlannedStep::kWeights, batch}, {PlannedStep::kArchitecture, batch}};
-  if (all_paths) steps.push_back({PlannedStep::kAllPaths, batch});
-  PrepareSupernet(context, bench_.allocator(), *supernet_, steps);
+  std::vector<SizedStep> sized;
+  for (PlannedStep step : steps) sized.push_back({step, batch});
+  PrepareSupernet(bench_.context(), bench_.allocator(), *supernet_, sized);
   DrawPath(0);
 }
 
@@ -59,20 +37,11 @@ void SupernetSteps::Run(PlannedStep step) {
     case PlannedStep::kWeights:
       Trainer({}).Step(context, *supernet_, path_, batch_, kLr);
       return;
-    case PlannedStep::kArchitecture: {
-      std::vector<GateGradients> gates(path_.size());
-      RunArchitectureStep(context, *supernet_, path_, batch_.images, batch_.labels, gates);
-      for (std::size_t block = 0; block < gates.size(); ++block) {
-        if (gates[block].values.empty()) continue;
-        const auto gate = static_cast<std::size_t>(supernet_->gate_of()[block]);
-        AlphaGradient(supernet_->gates()[gate].Probabilities(), gates[block].values);
-      }
-      return;
-    }
     case PlannedStep::kAllPaths:
       RunAllPathsStep(context, *supernet_, batch_.images, batch_.labels, kSmoothing, {});
       SgdOptimizer({}).Step(context, supernet_->Slabs(), static_cast<float>(kLr));
       return;
+    case PlannedStep::kArchitecture:
     case PlannedStep::kTwoPaths:
     case PlannedStep::kAllPathsArchitecture:
     case PlannedStep::kEvaluation:

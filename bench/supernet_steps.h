@@ -1,9 +1,10 @@
-// A supernet with everything that its steps need, and the three steps as things to time.
+// A supernet with everything that its steps need, and the steps as things to time.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "bench/workbench.h"
 #include "data/batch.h"
@@ -13,23 +14,19 @@
 
 namespace nasengine {
 
-// How rows call a step: the algorithm that takes it, and the step.
-const char* AlgorithmOf(PlannedStep step);
-const char* NameOf(PlannedStep step);
-
 class SupernetSteps {
  public:
-  // Prepares weight and architecture steps, and the step of all paths if `all_paths`. Images are
-  // random numbers that stay the same; loading data is not part of a step here.
-  SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch, bool all_paths);
+  // Prepares `steps`. Images are random numbers that stay the same; loading data is not part of a
+  // step here.
+  SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
+                std::span<const PlannedStep> steps);
 
   // The path of the steps to come; drawn evenly for `draw`, or given.
   void DrawPath(std::uint64_t draw);
   void SetPath(Path path) { path_ = std::move(path); }
 
-  // Weights: forward, backward, SGD along the path. Architecture: forward, backward with gate
-  // gradients of every candidate, gradients of the alphas. All paths: forward, backward, SGD of
-  // every candidate. The others: as they are rehearsed.
+  // Forward and backward; then SGD of what a weight step trained. From gate gradients to alphas it
+  // is a handful of numbers, left out here.
   void Run(PlannedStep step);
 
   // The counted peak of one step.
