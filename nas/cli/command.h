@@ -26,6 +26,7 @@ struct Command {
 int SearchCommand(Arguments arguments);
 int TrainCommand(Arguments arguments);
 int EvalCommand(Arguments arguments);
+int CostCommand(Arguments arguments);
 int InfoCommand(Arguments arguments);
 
 }  // namespace nasengine

@@ -23,7 +23,7 @@ TEST(UsageTest, HelpsWithExamples) {
   const ProgramResult all = RunProgram({"--help"});
   EXPECT_EQ(all.exit_code, 0);
   EXPECT_EQ(all.err, "");
-  for (const std::string command : {"search", "train", "eval", "info"}) {
+  for (const std::string command : {"search", "train", "eval", "cost", "info"}) {
     EXPECT_TRUE(Has(all.out, "\n  " + command)) << all.out;
     const ProgramResult one = RunProgram({command, "--help"});
     EXPECT_EQ(one.exit_code, 0);
