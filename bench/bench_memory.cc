@@ -113,8 +113,7 @@ void PrintPoint(const MemoryPoint& point) {
     fmt::print("  {:>2} {:>4} {:<29}{:<8}{:>11}{:>12}{:>11}{:>7}{:>7}{:>7}{:>11}{:>9}\n",
                point.candidates, point.batch, NameOf(one.step), NameOf(one.path),
                FormatBytes(plan.peak), FormatBytes(plan.activations), FormatBytes(plan.workspace),
-               ratio(plan.activations, all.activations),
-               one.kept_bytes ? ratio(plan.activations, *one.kept_bytes) : "-",
+               ratio(plan.activations, all.activations), ratio(plan.activations, one.kept_bytes),
                real ? ratio(WithoutWorkspace(plan), WithoutWorkspace(real->counted)) : "-",
                real ? FormatBytes(real->resident_bytes) : "-",
                real ? fmt::format("{:.1f}", real->ms) : "-");
@@ -148,7 +147,7 @@ void AppendRows(const SearchSpace& space, const MemoryPoint& point, Json& rows) 
                     {"step", one.step.trains},
                     {"path", NameOf(one.path)},
                     {"activation_bytes", one.planned.activations},
-                    {"model_activation_bytes", one.kept_bytes ? Json(*one.kept_bytes) : Json()},
+                    {"model_activation_bytes", one.kept_bytes},
                     {"planned", ToJson(one.planned)},
                     {"counted", real ? ToJson(real->counted) : Json()},
                     {"resident_peak_bytes", real ? Json(real->resident_bytes) : Json()},

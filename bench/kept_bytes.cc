@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/kept_bytes.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,21 +23,30 @@ std::int64_t KeptByNorm(const Size3& size, std::int64_t channels, std::int64_t b
   return batch * Elements(size, channels) + 2 * channels;
 }
 
+// What the gradients of a step read.
+struct Reads {
+  bool conv_inputs = false;   // for the gradients of the weights
+  bool branches = false;      // for the gradients of the gates
+  bool block_inputs = false;  // for candidates that are evaluated in the backward pass
+};
+
 // Numbers that a layer keeps of its own making; its input and its output are counted by the graph.
-std::int64_t KeptInside(const LayerDesc& layer, std::int64_t batch) {
+std::int64_t KeptInside(const LayerDesc& layer, const Reads& reads, std::int64_t batch) {
+  // A batch norm's input and, where a convolution reads it, its output.
+  const auto normed = [&](const Size3& size, std::int64_t channels) {
+    return KeptByNorm(size, channels, batch) +
+           (reads.conv_inputs ? batch * Elements(size, channels) : 0);
+  };
   switch (layer.op) {
     case LayerOp::kConv:
       return KeptByNorm(layer.out, layer.out.c, batch);
     case LayerOp::kMbconv: {
       const std::int64_t middle = ExpandedChannels(layer);
-      const std::int64_t expanded = layer.expand > 1 ? KeptByNorm(layer.in, middle, batch) +
-                                                           batch * Elements(layer.in, middle)
-                                                     : 0;
-      return expanded + KeptByNorm(layer.out, middle, batch) + batch * Elements(layer.out, middle) +
+      return (layer.expand > 1 ? normed(layer.in, middle) : 0) + normed(layer.out, middle) +
              KeptByNorm(layer.out, layer.out.c, batch);
     }
     case LayerOp::kClassifier:
-      return batch * (layer.in.c + layer.out.c);
+      return batch * (layer.out.c + (reads.conv_inputs ? layer.in.c : 0));
     case LayerOp::kZero:
       break;
   }
@@ -46,12 +56,14 @@ std::int64_t KeptInside(const LayerDesc& layer, std::int64_t batch) {
 // What goes from layer to layer: a skipped block hands on its input under its own name.
 struct Value {
   std::int64_t numbers = 0;
+  bool wants_gradient = false;
   bool read = false;  // by a backward function
 };
 
 // `evaluated_of(choice, block)` gives what a searchable block evaluates.
 template <class EvaluatedOf>
-std::int64_t Kept(const SearchSpace& space, std::int64_t batch, const EvaluatedOf& evaluated_of) {
+std::int64_t Kept(const SearchSpace& space, const Reads& reads, std::int64_t batch,
+                  const EvaluatedOf& evaluated_of) {
   std::vector<Value> values(1);  // the image, of which nothing is counted
   std::map<std::string, std::size_t> value_of{{std::string(kImageInput), 0}};
   std::int64_t kept = 0;
@@ -65,44 +77,58 @@ std::int64_t Kept(const SearchSpace& space, std::int64_t batch, const EvaluatedO
     const std::size_t input = value_of.at(desc.inputs.front());
     value_of[desc.name] = evaluated.empty() ? input : values.size();
     if (evaluated.empty()) continue;
-    for (const LayerDesc* layer : evaluated) kept += KeptInside(*layer, batch);
-    if (desc.op != LayerOp::kClassifier) values[input].read = true;
-    values.push_back({.numbers = batch * Elements(desc.out, desc.out.c)});
+    const bool gated = choice != nullptr && reads.branches;
+    // Without weights to train nothing is recorded before the first gate.
+    const bool recorded = reads.conv_inputs || values[input].wants_gradient;
+    for (const LayerDesc* layer : evaluated) {
+      if (recorded) kept += KeptInside(*layer, reads, batch);
+      if (gated) kept += batch * Elements(desc.out, desc.out.c);
+    }
+    values[input].read = values[input].read || (gated && reads.block_inputs) ||
+                         (desc.op != LayerOp::kClassifier && reads.conv_inputs);
+    values.push_back(
+        {.numbers = batch * Elements(desc.out, desc.out.c), .wants_gradient = recorded || gated});
   }
   for (const Value& value : values) kept += value.read ? value.numbers : 0;
   return kBytesPerNumber * kept;
 }
 
-}  // namespace
-
-std::int64_t KeptBytes(const SearchSpace& space, std::span<const int> path, std::int64_t batch) {
-  return Kept(space, batch, [&](const ChoiceNode& choice, std::size_t block) {
-    const LayerDesc& active = choice.candidates[static_cast<std::size_t>(path[block])];
-    return active.op == LayerOp::kZero ? Evaluated{} : Evaluated{&active};
-  });
+Reads ReadsOf(PlannedStep step) {
+  switch (step) {
+    case PlannedStep::kWeights:
+    case PlannedStep::kAllPaths:
+      return {.conv_inputs = true};
+    case PlannedStep::kArchitecture:
+      break;
+  }
+  return {.branches = true, .block_inputs = true};
 }
 
-std::int64_t KeptBytesOfAllPaths(const SearchSpace& space, std::int64_t batch) {
-  return Kept(space, batch, [](const ChoiceNode& choice, std::size_t) {
-    Evaluated layers;
-    for (const LayerDesc& candidate : choice.candidates) {
-      if (candidate.op != LayerOp::kZero) layers.push_back(&candidate);
+}  // namespace
+
+std::int64_t KeptBytes(const SearchSpace& space, PlannedStep step, std::span<const int> path,
+                       std::int64_t batch) {
+  const bool all_paths = step == PlannedStep::kAllPaths;
+  return Kept(space, ReadsOf(step), batch, [&](const ChoiceNode& choice, std::size_t block) {
+    Evaluated evaluated;
+    for (int k = 0; k < static_cast<int>(choice.candidates.size()); ++k) {
+      const LayerDesc& candidate = choice.candidates[static_cast<std::size_t>(k)];
+      const bool is_evaluated = all_paths || k == path[block];
+      if (is_evaluated && candidate.op != LayerOp::kZero) evaluated.push_back(&candidate);
     }
-    return layers;
+    return evaluated;
   });
 }
 
 std::vector<int> MostKeepingPath(const SearchSpace& space) {
+  const Reads reads = ReadsOf(PlannedStep::kWeights);
   std::vector<int> path;
   for (const ChoiceNode* choice : space.Choices()) {
-    int most = 0;
-    for (int k = 1; k < static_cast<int>(choice->candidates.size()); ++k) {
-      const auto kept = [&](int candidate) {
-        return KeptInside(choice->candidates[static_cast<std::size_t>(candidate)], 1);
-      };
-      if (kept(k) > kept(most)) most = k;
+    std::vector<std::int64_t> kept;
+    for (const LayerDesc& candidate : choice->candidates) {
+      kept.push_back(KeptInside(candidate, reads, 1));
     }
-    path.push_back(most);
+    path.push_back(static_cast<int>(std::ranges::max_element(kept) - kept.begin()));
   }
   return path;
 }

@@ -1,30 +1,32 @@
-// What a weight step has to keep for its backward pass, worked out from the description alone: the
-// model that planned and counted steps are held against, so that no side of a comparison keeps more
-// than it needs.
+// What a training step has to keep for its backward pass, worked out from the description alone:
+// the model that plans are held against, so that no side of a comparison keeps more than it needs.
 //
-// Kept is what a backward function reads (autograd/functions): a convolution's input, a batch
-// norm's input with mean and inverse deviation of each channel, the classifier's pooled features
-// and the gradient of its logits. Sums, residuals and pooling read nothing, and the result of a
-// batch norm lives on only as the input of a convolution. An inverted bottleneck with E1 numbers
-// after its expansion, E2 after its depthwise convolution and O at its end so keeps
-// 2 E1 + 2 E2 + O (without E1 where it does not expand); a block's input is kept once, however many
-// candidates read it. The images belong to the data.
+// Kept is what a backward function reads (autograd/functions). A batch norm reads its input, with
+// mean and inverse deviation of every channel. Where weights are trained a convolution and the
+// classifier read their input too; for gate gradients a mixed operation reads the outputs of the
+// candidates that it evaluates and, along one path, its own input, from which the others are
+// evaluated later. Sums, residuals and pooling read nothing, and nothing else lives on. With E1
+// numbers after its expansion, E2 after its depthwise convolution and O at its end, an inverted
+// bottleneck so keeps 2 E1 + 2 E2 + O in a weight step and E1 + E2 + 2 O in an architecture step
+// (without E1 where it does not expand). A value is kept once, however many read it; an
+// architecture step keeps nothing of what comes before its first gate; the images belong to the
+// data.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstdint>
 #include <span>
 
-#include "nas/space/search_space.h"
+#include "nas/supernet/memory_plan.h"
 
 namespace nasengine {
 
-// Bytes in f32 for a batch of `batch` images: along one path, and with every candidate trained.
-std::int64_t KeptBytes(const SearchSpace& space, std::span<const int> path, std::int64_t batch);
-std::int64_t KeptBytesOfAllPaths(const SearchSpace& space, std::int64_t batch);
+// Bytes in f32 for a batch of `batch` images; `path` is ignored by a step of all paths.
+std::int64_t KeptBytes(const SearchSpace& space, PlannedStep step, std::span<const int> path,
+                       std::int64_t batch);
 
-// The candidate of every block that keeps most, the first of equals. A kernel's size adds nothing
-// to what is kept, so among the candidates of the built-in spaces this is 3x3_MBConv6.
+// The candidate of every block that keeps most in a weight step, the first of equals. A kernel's
+// size adds nothing to what is kept, so in the built-in spaces this is 3x3_MBConv6.
 std::vector<int> MostKeepingPath(const SearchSpace& space);
 
 }  // namespace nasengine

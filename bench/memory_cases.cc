@@ -39,39 +39,26 @@ class CasePlanner {
   CasePlanner(const SearchSpace& space, const KernelRegistry& registry, const CaseOptions& options)
       : space_(space), registry_(registry), options_(options) {}
 
-  MemoryCase AllPaths(const SearchStep& step) const {
-    MemoryCase all{.step = step, .path = CasePath::kAll, .planned = Plan(step, {})};
-    if (step.planned == PlannedStep::kAllPaths) {
-      all.kept_bytes = KeptBytesOfAllPaths(space_, options_.batch);
-    }
-    return all;
-  }
-
-  // The mean over `paths`.
-  MemoryCase AlongPaths(const SearchStep& step, CasePath kind, std::span<const Path> paths) const {
+  // The mean over `paths`; a step of all paths takes any one.
+  MemoryCase Along(const SearchStep& step, CasePath kind, std::span<const Path> paths) const {
     std::vector<MemoryPlan> plans;
     std::int64_t kept = 0;
     for (const Path& path : paths) {
-      plans.push_back(Plan(step, path));
-      kept += KeptBytes(space_, path, options_.batch);
+      plans.push_back(PlanStep(space_, path, registry_,
+                               {.batch = options_.batch,
+                                .step = step.planned,
+                                .threads = options_.threads,
+                                .policy = {},
+                                .data_bytes = 0}));
+      kept += KeptBytes(space_, step.planned, path, options_.batch);
     }
-    MemoryCase along{.step = step, .path = kind, .planned = Mean(plans)};
-    if (step.planned == PlannedStep::kWeights) {
-      along.kept_bytes = kept / static_cast<std::int64_t>(paths.size());
-    }
-    return along;
+    return {.step = step,
+            .path = kind,
+            .planned = Mean(plans),
+            .kept_bytes = kept / static_cast<std::int64_t>(paths.size())};
   }
 
  private:
-  MemoryPlan Plan(const SearchStep& step, std::span<const int> path) const {
-    return PlanStep(space_, path, registry_,
-                    {.batch = options_.batch,
-                     .step = step.planned,
-                     .threads = options_.threads,
-                     .policy = {},
-                     .data_bytes = 0});
-  }
-
   const SearchSpace& space_;
   const KernelRegistry& registry_;
   const CaseOptions& options_;
@@ -116,10 +103,10 @@ std::vector<MemoryCase> PlanCases(const SearchSpace& space, const KernelRegistry
   std::vector<MemoryCase> cases;
   for (const SearchStep& step : kSearchSteps) {
     if (step.one_path) {
-      cases.push_back(planner.AlongPaths(step, CasePath::kLargest, largest));
-      cases.push_back(planner.AlongPaths(step, CasePath::kMean, drawn));
+      cases.push_back(planner.Along(step, CasePath::kLargest, largest));
+      cases.push_back(planner.Along(step, CasePath::kMean, drawn));
     } else {
-      cases.push_back(planner.AllPaths(step));
+      cases.push_back(planner.Along(step, CasePath::kAll, largest));
     }
   }
   return cases;

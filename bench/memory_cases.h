@@ -32,8 +32,7 @@ struct MemoryCase {
   SearchStep step;
   CasePath path = CasePath::kAll;
   MemoryPlan planned;
-  // Activations by the model of bench/kept_bytes.h, which describes weight steps.
-  std::optional<std::int64_t> kept_bytes{};
+  std::int64_t kept_bytes = 0;  // activations by the model of bench/kept_bytes.h
   // Where the step was really taken; never for a mean.
   std::optional<MeasuredStep> measured{};
 };

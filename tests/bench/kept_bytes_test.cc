@@ -31,25 +31,25 @@ class KeptBytesTest : public ::testing::Test {
 };
 
 TEST_F(KeptBytesTest, CountsWhatAPathsBackwardReads) {
-  EXPECT_EQ(KeptBytes(space_, std::vector{0, 0}, kBatch),
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kWeights, std::vector{0, 0}, kBatch),
             4 * (kStem + kStemOutput + kBlock1 + kBlock1Output + kBlock2 + kClassifier));
 }
 
 TEST_F(KeptBytesTest, ASkippedBlockKeepsNothing) {
   // Nor is block1's output kept, which nothing but pooling reads then.
-  EXPECT_EQ(KeptBytes(space_, std::vector{0, 2}, kBatch),
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kWeights, std::vector{0, 2}, kBatch),
             4 * (kStem + kStemOutput + kBlock1 + kClassifier));
 }
 
 TEST_F(KeptBytesTest, AllPathsShareTheirInput) {
-  EXPECT_EQ(KeptBytesOfAllPaths(space_, kBatch),
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kAllPaths, {}, kBatch),
             4 * (kStem + kStemOutput + 2 * kBlock1 + kBlock1Output + 2 * kBlock2 + kClassifier));
 }
 
 TEST_F(KeptBytesTest, ABlockThatDoesNotExpandKeepsLess) {
   const SearchSpace space = TinySpace({.candidates = {"3x3_MBConv1", "3x3_MBConv3"}});
   constexpr std::int64_t kUnexpanded1 = kBatch * (2 * 16 * 4 + 16 * 8) + 2 * (4 + 8);
-  EXPECT_EQ(KeptBytes(space, std::vector{0, 2}, kBatch),
+  EXPECT_EQ(KeptBytes(space, PlannedStep::kWeights, std::vector{0, 2}, kBatch),
             4 * (kStem + kStemOutput + kUnexpanded1 + kClassifier));
 }
 
@@ -58,25 +58,36 @@ TEST_F(KeptBytesTest, TheKernelsSizeAddsNothing) {
     const SearchSpace space = LoadSpace(name);
     const std::vector<int> path = MostKeepingPath(space);
     EXPECT_EQ(path, ChoiceFromNames(space, std::vector<std::string>(path.size(), "3x3_MBConv6")));
-    EXPECT_EQ(KeptBytes(space, path, kBatch), KeptBytes(space, LargestPath(space), kBatch));
+    EXPECT_EQ(KeptBytes(space, PlannedStep::kWeights, path, kBatch),
+              KeptBytes(space, PlannedStep::kWeights, LargestPath(space), kBatch));
   }
+}
+
+TEST_F(KeptBytesTest, AnArchitectureStepKeepsNoInputsOfConvolutions) {
+  // Of block1, the first gate, only input and output; block2 adds its output to what its batch
+  // norms read, and keeps its input.
+  constexpr std::int64_t kGated1 = kStemOutput + kBlock1Output;
+  constexpr std::int64_t kGated2 =
+      kBlock1Output + kBatch * (2 * 16 * 24 + 2 * 16 * 8) + 2 * (24 + 24 + 8);
+  constexpr std::int64_t kLogits = kBatch * 3;
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kArchitecture, std::vector{0, 0}, kBatch),
+            4 * (kGated1 + kGated2 + kLogits));
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kArchitecture, std::vector{0, 2}, kBatch),
+            4 * (kGated1 + kLogits));
 }
 
 // Neither side of a comparison keeps a twentieth more than its backward pass reads.
 TEST_F(KeptBytesTest, PlansAgreeWithTheModel) {
   const KernelRegistry registry = MakeCpuRegistry();
   for (const std::string name : {"fashion", "proxyless-imagenet"}) {
-    SCOPED_TRACE(name);
     const SearchSpace space = LoadSpace(name);
     const std::vector<int> path = MostKeepingPath(space);
-    const auto planned = [&](PlannedStep step) {
-      return static_cast<double>(
+    for (const PlannedStep step : {PlannedStep::kWeights, PlannedStep::kAllPaths}) {
+      const auto model = static_cast<double>(KeptBytes(space, step, path, kBatch));
+      const auto planned = static_cast<double>(
           PlanStep(space, path, registry, {.batch = kBatch, .step = step}).activations);
-    };
-    const auto one = static_cast<double>(KeptBytes(space, path, kBatch));
-    EXPECT_NEAR(planned(PlannedStep::kWeights), one, 0.05 * one);
-    const auto all = static_cast<double>(KeptBytesOfAllPaths(space, kBatch));
-    EXPECT_NEAR(planned(PlannedStep::kAllPaths), all, 0.05 * all);
+      EXPECT_NEAR(planned, model, 0.05 * model) << name << ", step " << static_cast<int>(step);
+    }
   }
 }
 
