@@ -197,8 +197,8 @@ class MemoryBenchmark {
       const SearchSpace space = LoadSpace(name);
       if (std::regex_search(space.name, filter)) RunSpace(space);
     }
+    NAS_CHECK(!panels_.empty(), "--filter '", options_.filter, "': no space has such a name");
     if (!options_.svg.empty()) {
-      NAS_CHECK(!panels_.empty(), "--svg: no space to draw, --filter leaves none");
       WriteFileAtomically(options_.svg, ToSvg(MemoryChart(std::move(panels_))));
     }
     document_["answers"] = Json::array();

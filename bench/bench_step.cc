@@ -42,14 +42,27 @@ double AllPathsMacs(const SearchSpace& space) {
 }
 
 // Operations that a step cannot avoid. Backward costs a forward each for data and for weights; an
-// architecture step needs the data's only, and every candidate that was not drawn once forward.
+// architecture step needs the data's only, and each candidate beside the drawn one once forward.
 double StepFlops(const SearchSpace& space, PlannedStep step, std::int64_t batch) {
   const double mean = MeanMacs(space);
   const double all = AllPathsMacs(space);
-  const double macs = step == PlannedStep::kWeights        ? 3 * mean
-                      : step == PlannedStep::kArchitecture ? mean + all
-                                                           : 3 * all;
-  return 2 * macs * static_cast<double>(batch);
+  const auto macs = [&] {
+    switch (step) {
+      case PlannedStep::kWeights:
+      case PlannedStep::kTwoPaths:
+        return 3 * mean;
+      case PlannedStep::kArchitecture:
+        return mean + all;
+      case PlannedStep::kAllPaths:
+        return 3 * all;
+      case PlannedStep::kAllPathsArchitecture:
+        return 2 * all;
+      case PlannedStep::kEvaluation:
+        break;
+    }
+    return mean;
+  };
+  return 2 * macs() * static_cast<double>(batch);
 }
 
 std::size_t MostCandidates(const SearchSpace& space) {
@@ -64,7 +77,7 @@ struct StepCase {
   MemoryPlan peak;
 };
 
-// A step of all paths must fit beside what else runs here.
+// Beside what else runs here.
 bool Fits(const Workbench& bench, const SearchSpace& space, const SearchStep& step,
           std::int64_t batch) {
   const PlanOptions plan{.batch = batch,
@@ -72,7 +85,7 @@ bool Fits(const Workbench& bench, const SearchSpace& space, const SearchStep& st
                          .threads = bench.threads(),
                          .policy = {},
                          .data_bytes = 0};
-  return PlanStep(space, {}, bench.registry(), plan).peak <= DefaultMemoryBudget();
+  return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= DefaultMemoryBudget();
 }
 
 void PrintSpace(const SearchSpace& space, std::int64_t batch, const std::vector<StepCase>& cases,
@@ -121,7 +134,7 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
   for (const SearchStep& step : kSearchSteps) {
     const std::string name = StrCat(space.name, " ", NameOf(step));
     if (!std::regex_search(name, filter)) continue;
-    if (!step.one_path && !Fits(bench, space, step, batch)) {
+    if (!Fits(bench, space, step, batch)) {
       fmt::print(stderr, "{}: does not fit into memory and is left out\n", name);
       continue;
     }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/error.h"
+
 namespace nasengine {
 namespace {
 
@@ -99,16 +101,21 @@ Reads ReadsOf(PlannedStep step) {
     case PlannedStep::kAllPaths:
       return {.conv_inputs = true};
     case PlannedStep::kArchitecture:
+    case PlannedStep::kTwoPaths:
+      return {.branches = true, .block_inputs = true};
+    case PlannedStep::kAllPathsArchitecture:
+      return {.branches = true};
+    case PlannedStep::kEvaluation:
       break;
   }
-  return {.branches = true, .block_inputs = true};
+  Throw(ErrorCode::kUnsupported, "kept bytes: an evaluation has no backward pass");
 }
 
 }  // namespace
 
 std::int64_t KeptBytes(const SearchSpace& space, PlannedStep step, std::span<const int> path,
                        std::int64_t batch) {
-  const bool all_paths = step == PlannedStep::kAllPaths;
+  const bool all_paths = TakesAllPaths(step);
   return Kept(space, ReadsOf(step), batch, [&](const ChoiceNode& choice, std::size_t block) {
     Evaluated evaluated;
     for (int k = 0; k < static_cast<int>(choice.candidates.size()); ++k) {

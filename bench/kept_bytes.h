@@ -16,12 +16,15 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
-#include "nas/supernet/memory_plan.h"
+#include "nas/space/search_space.h"
+#include "nas/supernet/rehearsal.h"
 
 namespace nasengine {
 
-// Bytes in f32 for a batch of `batch` images; `path` is ignored by a step of all paths.
+// Bytes in f32 for a batch of `batch` images; `path` is ignored by a step of all paths. Throws
+// kUnsupported for an evaluation, which has no backward pass.
 std::int64_t KeptBytes(const SearchSpace& space, PlannedStep step, std::span<const int> path,
                        std::int64_t batch);
 

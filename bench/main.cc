@@ -36,7 +36,7 @@ constexpr Command kCommands[] = {
     {"all", "kernels, step and memory", BenchAll},
 };
 
-// Throws CLI::ValidationError, so that a wrong expression is wrong usage.
+// What is wrong with a value, or nothing: CLI11 makes it wrong usage.
 std::string CheckRegex(const std::string& text) {
   try {
     std::regex{text};
@@ -46,18 +46,23 @@ std::string CheckRegex(const std::string& text) {
   return {};
 }
 
+std::string CheckCount(const std::string& text) {
+  const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+  if (digits && text.find_first_not_of('0') != std::string::npos) return {};
+  return "found '" + text + "', expected 1 or more";
+}
+
 void AddOptions(CLI::App& command, BenchOptions& options) {
   command.add_option("--filter", options.filter, "run rows whose name contains this expression")
       ->check(CheckRegex);
   command.add_flag("--json", options.json, "print one JSON document instead of tables");
   command.add_option("--threads", options.threads, "OpenMP threads (default: all cores)")
-      ->check(CLI::PositiveNumber);
+      ->check(CheckCount);
   command.add_flag("--reference", options.reference, "kernels: time the plain f64 loops too");
   command.add_option("--space", options.spaces, "step, memory: a space's name or file");
   command.add_option("--batch", options.batch, "step, memory: images of a batch")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--rounds", options.rounds, "rounds to take the median of")
-      ->check(CLI::PositiveNumber);
+      ->check(CheckCount);
+  command.add_option("--rounds", options.rounds, "rounds to take the median of")->check(CheckCount);
   command.add_option("--svg", options.svg, "memory: a picture of it, such as memory.svg");
 }
 

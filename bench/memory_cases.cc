@@ -102,11 +102,11 @@ std::vector<MemoryCase> PlanCases(const SearchSpace& space, const KernelRegistry
   const CasePlanner planner(space, registry, options);
   std::vector<MemoryCase> cases;
   for (const SearchStep& step : kSearchSteps) {
-    if (step.one_path) {
+    if (TakesAllPaths(step.planned)) {
+      cases.push_back(planner.Along(step, CasePath::kAll, largest));
+    } else {
       cases.push_back(planner.Along(step, CasePath::kLargest, largest));
       cases.push_back(planner.Along(step, CasePath::kMean, drawn));
-    } else {
-      cases.push_back(planner.Along(step, CasePath::kAll, largest));
     }
   }
   return cases;

@@ -11,6 +11,7 @@
 
 #include "bench/search_step.h"
 #include "kernels/core/kernel_registry.h"
+#include "nas/supernet/memory_plan.h"
 
 namespace nasengine {
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/data_source.h"
 #include "data/loader.h"
@@ -118,14 +119,19 @@ DataSource OpenMeasuredData(const std::string& data, const SearchSpace& space, s
                         {.synthetic_train_count = count, .synthetic_test_count = 1});
 }
 
-void RequireMemory(Session& session, SearchSpace space, std::int64_t batch) {
-  space.recipe.arch_batch = batch;
+std::vector<SizedStep> MeasuredKinds(std::int64_t batch) {
+  return {{PlannedStep::kWeights, batch}, {PlannedStep::kArchitecture, batch}};
+}
+
+void RequireMemory(Session& session, const SearchSpace& space, std::int64_t batch) {
   const PlanOptions options{.batch = batch,
                             .threads = session.context().threads(),
                             .policy = session.context().policy(),
                             .data_bytes = 0};
-  RequireWithinBudget(space, session.registry(), options,
-                      PlanSearch(space, session.registry(), options).peak, DefaultMemoryBudget());
+  const std::vector<SizedStep> steps = MeasuredKinds(batch);
+  RequireWithinBudget(space, session.registry(), steps, options,
+                      PlanSearch(space, session.registry(), steps, options).peak,
+                      DefaultMemoryBudget());
 }
 
 // Seconds of steps of `batch` images, none of which changes anything.
@@ -147,8 +153,7 @@ MeasuredSteps Measure(Session& session, const SearchSpace& space, const DataSour
                      session.allocator());
   Supernet supernet(session.context(), space);
   supernet.Initialize(seed);
-  PrepareSupernet(session.context(), session.allocator(), supernet,
-                  {.weights = batch, .architecture = batch, .evaluation = {}});
+  PrepareSupernet(session.context(), session.allocator(), supernet, MeasuredKinds(batch));
   return MeasureSteps(session.context(), supernet, weight_loader, arch_loader, seed);
 }
 

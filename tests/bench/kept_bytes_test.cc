@@ -76,13 +76,21 @@ TEST_F(KeptBytesTest, AnArchitectureStepKeepsNoInputsOfConvolutions) {
             4 * (kGated1 + kLogits));
 }
 
+TEST_F(KeptBytesTest, AnArchitectureStepOfAllPathsKeepsNoBlocksInput) {
+  constexpr std::int64_t kGated2 = kBatch * (2 * 16 * 24 + 2 * 16 * 8) + 2 * (24 + 24 + 8);
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kAllPathsArchitecture, {}, kBatch),
+            4 * (2 * kBlock1Output + 2 * kGated2 + kBatch * 3));
+  EXPECT_THROW(KeptBytes(space_, PlannedStep::kEvaluation, std::vector{0, 0}, kBatch), Error);
+}
+
 // Neither side of a comparison keeps a twentieth more than its backward pass reads.
 TEST_F(KeptBytesTest, PlansAgreeWithTheModel) {
   const KernelRegistry registry = MakeCpuRegistry();
   for (const std::string name : {"fashion", "proxyless-imagenet"}) {
     const SearchSpace space = LoadSpace(name);
     const std::vector<int> path = MostKeepingPath(space);
-    for (const PlannedStep step : {PlannedStep::kWeights, PlannedStep::kAllPaths}) {
+    for (const PlannedStep step :
+         {PlannedStep::kWeights, PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture}) {
       const auto model = static_cast<double>(KeptBytes(space, step, path, kBatch));
       const auto planned = static_cast<double>(
           PlanStep(space, path, registry, {.batch = kBatch, .step = step}).activations);
