@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "data/cifar_dataset.h"
 #include "data/idx_dataset.h"
 #include "data/synthetic_dataset.h"
 #include "kernels/core/error.h"
@@ -19,9 +20,12 @@ namespace nasengine {
 namespace {
 
 constexpr char kAccepted[] =
-    "accepted are fashion-mnist, synthetic:HxWxC:K (such as synthetic:32x32x3:10) and a folder of "
-    "IDX files (train-images-idx3-ubyte[.gz] and its three companions)";
+    "accepted are fashion-mnist, synthetic:HxWxC:K (such as synthetic:32x32x3:10), cifar10:DIR and "
+    "a folder of IDX files (train-images-idx3-ubyte[.gz] and its three companions) or of "
+    "CIFAR-10's "
+    "binary files (data_batch_1.bin and its five companions)";
 constexpr std::string_view kSyntheticPrefix = "synthetic:";
+constexpr std::string_view kCifar10Prefix = "cifar10:";
 constexpr std::int64_t kMaxSide = 4096;
 constexpr std::int64_t kMaxChannels = 64;
 constexpr std::int64_t kMaxClasses = 100000;
@@ -86,19 +90,35 @@ TrainAndTest OpenFolder(std::string_view value, Allocator& allocator) {
   NAS_CHECK(!value.empty() && std::filesystem::exists(status), "--data '", value,
             "': neither a known data set nor an existing folder; ", kAccepted);
   NAS_CHECK(std::filesystem::is_directory(status), "--data ", value, ": not a folder; ", kAccepted);
-  NAS_CHECK(HoldsIdx(path), "--data ", value, ": no train-images-idx3-ubyte[.gz] in it; ",
-            kAccepted);
-  return LoadIdx(path, allocator);
+  if (HoldsIdx(path)) return LoadIdx(path, allocator);
+  NAS_CHECK(HoldsCifar10(path), "--data ", value,
+            ": neither train-images-idx3-ubyte[.gz] nor data_batch_1.bin in it; ", kAccepted);
+  return LoadCifar10(path, allocator);
 }
 
 TrainAndTest OpenSets(std::string_view value, Allocator& allocator,
                       const DataSourceOptions& options) {
   if (value == "fashion-mnist") return LoadFashionMnist(allocator);
   if (value.starts_with(kSyntheticPrefix)) return MakeSynthetic(value, options);
+  if (value.starts_with(kCifar10Prefix)) {
+    const std::string_view folder = value.substr(kCifar10Prefix.size());
+    NAS_CHECK(!folder.empty(), "--data ", value, ": found no folder, expected cifar10:DIR");
+    return LoadCifar10(ExpandHome(folder), allocator);
+  }
   return OpenFolder(value, allocator);
 }
 
 }  // namespace
+
+std::string AbsoluteDataSource(std::string_view value) {
+  if (value == "fashion-mnist" || value.starts_with(kSyntheticPrefix)) return std::string(value);
+  const std::string_view prefix =
+      value.starts_with(kCifar10Prefix) ? kCifar10Prefix : std::string_view();
+  const std::filesystem::path path = ExpandHome(value.substr(prefix.size()));
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return std::string(prefix) + (error ? path : absolute).lexically_normal().string();
+}
 
 DataSource OpenDataSource(std::string_view value, Allocator& allocator,
                           const DataSourceOptions& options) {

@@ -27,10 +27,14 @@ struct DataSourceOptions {
   std::int64_t synthetic_test_count = 0;
 };
 
-// Accepts `fashion-mnist`, `synthetic:HxWxC:K`, or the path of a folder with IDX files (a leading
-// ~ is the home folder). Images that are stored come from `allocator`. Throws kInvalidArgument
-// with the list of what is accepted for anything else, and whatever the chosen loader throws.
+// Accepts `fashion-mnist`, `synthetic:HxWxC:K`, `cifar10:DIR`, or the path of a folder with IDX
+// files or CIFAR-10's binary files (a leading ~ is the home folder). Images that are stored come
+// from `allocator`. Throws kInvalidArgument with the list of what is accepted for anything else,
+// and whatever the chosen loader throws.
 DataSource OpenDataSource(std::string_view value, Allocator& allocator,
                           const DataSourceOptions& options = {});
+
+// A value that opens the same set from any folder: its path, where it has one, made absolute.
+std::string AbsoluteDataSource(std::string_view value);
 
 }  // namespace nasengine

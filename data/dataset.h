@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,6 +44,12 @@ class Dataset {
   // What label and ReadImage owe their callers; the message carries the name and the numbers.
   void CheckIndex(std::int64_t index) const;
   void CheckRead(std::int64_t index, std::span<const std::uint8_t> hwc) const;
+};
+
+// What a loader of files returns.
+struct TrainAndTest {
+  std::unique_ptr<Dataset> train;
+  std::unique_ptr<Dataset> test;
 };
 
 }  // namespace nasengine

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,11 +45,6 @@ class IdxDataset final : public Dataset {
   ImageShape shape_;
   Tensor images_;  // (n h w) u8, kData
   Tensor labels_;  // (n) u8, kData
-};
-
-struct TrainAndTest {
-  std::unique_ptr<Dataset> train;
-  std::unique_ptr<Dataset> test;
 };
 
 // True when `directory` has train-images-idx3-ubyte, gzipped or not.

@@ -6,15 +6,33 @@
 #include <stdlib.h>
 
 #include <cmath>
+#include <filesystem>
+#include <optional>
 #include <string>
 
 #include "data/synthetic_dataset.h"
 #include "kernels/core/device_backend.h"
+#include "tests/data/cifar_files.h"
 #include "tests/data/idx_files.h"
 #include "tests/support/temp_dir.h"
 
 namespace nasengine {
 namespace {
+
+// The home folder while the object lives.
+class HomeFolder {
+ public:
+  explicit HomeFolder(const std::filesystem::path& path) {
+    if (const char* old = getenv("HOME")) old_ = old;
+    setenv("HOME", path.c_str(), 1);
+  }
+  ~HomeFolder() { old_ ? setenv("HOME", old_->c_str(), 1) : unsetenv("HOME"); }
+  HomeFolder(const HomeFolder&) = delete;
+  HomeFolder& operator=(const HomeFolder&) = delete;
+
+ private:
+  std::optional<std::string> old_;
+};
 
 class DataSourceTest : public testing::Test {
  protected:
@@ -67,15 +85,8 @@ TEST_F(DataSourceTest, OpensFolderAndExpandsHome) {
   WriteFolder(home / "digits", {0, 1, 2}, {2, 1});
   EXPECT_EQ(Open((home / "digits").string()).train->size(), 3);
 
-  const char* old = getenv("HOME");
-  const std::string saved = old != nullptr ? old : "";
-  setenv("HOME", home.path().c_str(), 1);
+  const HomeFolder as_home(home.path());
   const DataSource source = Open("~/digits");
-  if (old != nullptr) {
-    setenv("HOME", saved.c_str(), 1);
-  } else {
-    unsetenv("HOME");
-  }
   EXPECT_EQ(source.name, "~/digits");
   EXPECT_EQ(source.train->classes(), 3);
 }
@@ -84,13 +95,41 @@ TEST_F(DataSourceTest, RefusesAnythingElseWithTheList) {
   const TempDir empty;
   WriteBytes(empty / "file", {1});
   for (const std::string& value :
-       {std::string(), std::string("cifar10:/data"), std::string("folder:/data"),
-        std::string("fashion"), std::string("/no/such/folder"), empty.path().string(),
-        (empty / "file").string()}) {
+       {std::string(), std::string("cifar10"), std::string("folder:/data"), std::string("fashion"),
+        std::string("/no/such/folder"), empty.path().string(), (empty / "file").string()}) {
     ExpectError(ErrorCode::kInvalidArgument,
-                {"--data", value, "fashion-mnist", "synthetic:HxWxC:K", "IDX"},
+                {"--data", value, "fashion-mnist", "synthetic:HxWxC:K", "cifar10:DIR", "IDX"},
                 [&] { Open(value); });
   }
+}
+
+TEST_F(DataSourceTest, OpensCifar10ByNameAndByItsFiles) {
+  const TempDir home;
+  WriteCifarFolder(home.path());
+  const HomeFolder as_home(home.path());
+  for (const std::string& value :
+       {"cifar10:" + home.path().string(), home.path().string(), std::string("cifar10:~")}) {
+    const DataSource source = Open(value);
+    EXPECT_EQ(source.name, value);
+    EXPECT_EQ(source.train->size(), 10);
+    EXPECT_EQ(source.train->image_shape(), (ImageShape{32, 32, 3}));
+    EXPECT_EQ(source.stats.mean.size(), 3u);
+  }
+  ExpectError(ErrorCode::kInvalidArgument, {"--data cifar10:", "cifar10:DIR"},
+              [&] { Open("cifar10:"); });
+  ExpectError(ErrorCode::kNotFound, {"/no/such/data_batch_1.bin", "CIFAR-10"},
+              [&] { Open("cifar10:/no/such"); });
+}
+
+TEST_F(DataSourceTest, AbsoluteValuesOpenTheSameSetFromAnywhere) {
+  EXPECT_EQ(AbsoluteDataSource("fashion-mnist"), "fashion-mnist");
+  EXPECT_EQ(AbsoluteDataSource("synthetic:4x4x1:2"), "synthetic:4x4x1:2");
+  EXPECT_EQ(AbsoluteDataSource("cifar10:/a/b"), "cifar10:/a/b");
+  const std::string here = std::filesystem::current_path().string();
+  EXPECT_EQ(AbsoluteDataSource("digits"), here + "/digits");
+  EXPECT_EQ(AbsoluteDataSource("cifar10:./c"), "cifar10:" + here + "/c");
+  const HomeFolder home("/home/someone");
+  EXPECT_EQ(AbsoluteDataSource("cifar10:~/c"), "cifar10:/home/someone/c");
 }
 
 class RampDataset final : public Dataset {
