@@ -6,6 +6,7 @@
 
 #include "kernels/core/error.h"
 #include "kernels/core/file_io.h"
+#include "nas/space/released_network.h"
 #include "nas/space/source_value.h"
 
 namespace nasengine {
@@ -128,6 +129,7 @@ std::string ArchitectureToJson(const NetworkDesc& network) {
 
 NetworkDesc ArchitectureFromJson(std::string_view json, std::string_view origin) {
   const SourceValue document = ParseJson(json, origin);
+  if (IsReleasedNetwork(document)) return ReadReleasedNetwork(document, origin);
   const TableReader table(document, "the document",
                           {"format", "version", "name", "space", "architecture", "input", "classes",
                            "batch_norm", "layers"});

@@ -13,7 +13,8 @@ namespace nasengine {
 // The JSON document, ending in a newline; the same network gives the same bytes.
 std::string ArchitectureToJson(const NetworkDesc& network);
 
-// Reads one. `origin` is the file name for messages. Throws kInvalidArgument
+// Reads one, or a description released by the paper's authors (nas/space/released_network.h).
+// `origin` is the file name for messages. Throws kInvalidArgument
 // "origin: place: found ..., expected ...".
 NetworkDesc ArchitectureFromJson(std::string_view json, std::string_view origin);
 

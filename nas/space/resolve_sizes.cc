@@ -58,6 +58,18 @@ Size3 TakeInput(const LayerDesc& layer, Producers& producers, const std::string&
   return input->second.size;
 }
 
+// `what` is what messages start with.
+void ChangeData(SearchSpace& space, const std::string& what, const Size3& input, int64_t classes) {
+  NAS_CHECK(input.h > 0 && input.w > 0 && input.c > 0, what, ": found images of ", ToString(input),
+            ", expected sizes of at least 1");
+  NAS_CHECK(classes >= 2, what, ": found ", classes, " classes, expected at least 2");
+  space.input = input;
+  space.classes = classes;
+  const std::vector<std::string> places(space.nodes.size(),
+                                        StrCat(what, " with images of ", ToString(input)));
+  ResolveSizes(space, places);
+}
+
 }  // namespace
 
 void ResolveSizes(SearchSpace& space, std::span<const std::string> places) {
@@ -84,16 +96,21 @@ void ResolveSizes(SearchSpace& space, std::span<const std::string> places) {
 }
 
 SearchSpace WithData(const SearchSpace& space, const Size3& input, int64_t classes) {
-  NAS_CHECK(input.h > 0 && input.w > 0 && input.c > 0, "space ", space.name, ": found images of ",
-            ToString(input), ", expected sizes of at least 1");
-  NAS_CHECK(classes >= 2, "space ", space.name, ": found ", classes,
-            " classes, expected at least 2");
   SearchSpace changed = space;
+  ChangeData(changed, StrCat("space ", space.name), input, classes);
+  return changed;
+}
+
+NetworkDesc WithData(const NetworkDesc& network, const Size3& input, int64_t classes) {
+  SearchSpace chain;
+  chain.nodes.assign(network.layers.begin(), network.layers.end());
+  ChangeData(chain, StrCat("network ", network.name), input, classes);
+  NetworkDesc changed = network;
   changed.input = input;
   changed.classes = classes;
-  const std::vector<std::string> places(
-      space.nodes.size(), StrCat("space ", space.name, " with images of ", ToString(input)));
-  ResolveSizes(changed, places);
+  for (size_t i = 0; i < chain.nodes.size(); ++i) {
+    changed.layers[i] = std::get<LayerDesc>(chain.nodes[i]);
+  }
   return changed;
 }
 

@@ -76,9 +76,10 @@ std::vector<int> ChoiceFromNames(const SearchSpace& space, std::span<const std::
 // Index of the candidate of this name, or -1.
 int FindCandidate(const ChoiceNode& node, std::string_view candidate_name);
 
-// The same space for images of another size and another number of classes; every size in it is
-// worked out anew. Throws kInvalidArgument where a map becomes too small for a stride, and where a
-// block that may be skipped would no longer keep its size.
+// The same space or network for images of another size and another number of classes; every size
+// in it is worked out anew. Throws kInvalidArgument where a map becomes too small for a stride, and
+// where a block that may be skipped would no longer keep its size.
 SearchSpace WithData(const SearchSpace& space, const Size3& input, int64_t classes);
+NetworkDesc WithData(const NetworkDesc& network, const Size3& input, int64_t classes);
 
 }  // namespace nasengine

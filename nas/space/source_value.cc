@@ -45,6 +45,13 @@ std::string SourceValue::Describe() const {
   return text;
 }
 
+const SourceValue* SourceValue::Find(std::string_view key) const {
+  for (const Member& member : members) {
+    if (member.key == key) return &member.value;
+  }
+  return nullptr;
+}
+
 void Refuse(const SourceValue& value, const std::string& expected) {
   Throw(ErrorCode::kInvalidArgument, value.place, ": found ", value.Describe(), ", expected ",
         expected);
@@ -85,12 +92,7 @@ TableReader::TableReader(const SourceValue& table, std::string what,
   }
 }
 
-const SourceValue* TableReader::Find(std::string_view key) const {
-  for (const SourceValue::Member& member : table_.members) {
-    if (member.key == key) return &member.value;
-  }
-  return nullptr;
-}
+const SourceValue* TableReader::Find(std::string_view key) const { return table_.Find(key); }
 
 const SourceValue& TableReader::Require(std::string_view key, const std::string& expected) const {
   const SourceValue* value = Find(key);

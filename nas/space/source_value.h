@@ -33,6 +33,8 @@ struct SourceValue {
 
   // "3", "'abc'", "true", "an array", "a table".
   std::string Describe() const;
+  // The member of a table, or null when there is none.
+  const SourceValue* Find(std::string_view key) const;
 };
 
 struct SourceValue::Member {

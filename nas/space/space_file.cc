@@ -8,10 +8,11 @@
 
 #include "kernels/core/error.h"
 #include "kernels/core/file_io.h"
-#include "nas/space/builtin_spaces.h"
+#include "nas/space/builtin_files.h"
 #include "nas/space/recipe_reader.h"
 #include "nas/space/resolve_sizes.h"
 #include "nas/space/source_value.h"
+#include "nas/space/width.h"
 
 namespace nasengine {
 namespace {
@@ -20,14 +21,16 @@ constexpr int64_t kMaxSide = 8192;
 constexpr int64_t kMaxChannels = 65536;
 constexpr int64_t kMaxClasses = 1000000;
 constexpr int64_t kMaxExpand = 16;
+constexpr int64_t kMaxBlocks = 1000;
 constexpr std::array<int, 4> kConvKernels{1, 3, 5, 7};
 constexpr std::array<int, 3> kDepthwiseKernels{3, 5, 7};
 constexpr std::array<int, 2> kStrides{1, 2};
 
 // The space while its file is read: nodes in order, and where each one was written.
 struct Draft {
-  SearchSpace space;
-  std::vector<std::string> places;
+  double width = 1.0;
+  SearchSpace space{};
+  std::vector<std::string> places{};
   int blocks = 0;
   int gates = 0;
 
@@ -50,6 +53,15 @@ Activation ReadActivation(const TableReader& table) {
   Refuse(*table.Find("activation"), "'none', 'relu' or 'relu6'");
 }
 
+int64_t ReadChannels(const TableReader& table, const Draft& draft) {
+  const int64_t channels = table.Int("channels", 1, kMaxChannels);
+  const std::string word = table.String("width", Name(WidthRule::kScale));
+  for (const WidthRule rule : {WidthRule::kScale, WidthRule::kGrow, WidthRule::kFixed}) {
+    if (word == Name(rule)) return ScaledChannels(channels, draft.width, rule);
+  }
+  Refuse(*table.Find("width"), "'scale', 'grow' or 'fixed'");
+}
+
 std::vector<std::string> ReadInputs(const TableReader& table, const Draft& draft) {
   const SourceValue* value = table.Find("inputs");
   if (value == nullptr) return draft.DefaultInputs();
@@ -61,10 +73,10 @@ std::vector<std::string> ReadInputs(const TableReader& table, const Draft& draft
 LayerDesc ReadConv(const SourceValue& value, const Draft& draft) {
   const TableReader table(
       value, "a [[layer]] with op = 'conv'",
-      {"name", "op", "inputs", "channels", "kernel", "stride", "activation", "key"});
+      {"name", "op", "inputs", "channels", "width", "kernel", "stride", "activation", "key"});
   LayerDesc layer{.name = table.String("name"), .op = LayerOp::kConv};
   layer.inputs = ReadInputs(table, draft);
-  layer.out.c = table.Int("channels", 1, kMaxChannels);
+  layer.out.c = ReadChannels(table, draft);
   layer.kernel = table.IntOf("kernel", kConvKernels);
   layer.stride = table.IntOf("stride", kStrides, 1);
   layer.activation = ReadActivation(table);
@@ -73,11 +85,12 @@ LayerDesc ReadConv(const SourceValue& value, const Draft& draft) {
 }
 
 LayerDesc ReadMbconv(const SourceValue& value, const Draft& draft) {
-  const TableReader table(value, "a [[layer]] with op = 'mbconv'",
-                          {"name", "op", "inputs", "channels", "kernel", "stride", "expand"});
+  const TableReader table(
+      value, "a [[layer]] with op = 'mbconv'",
+      {"name", "op", "inputs", "channels", "width", "kernel", "stride", "expand"});
   LayerDesc layer{.name = table.String("name"), .op = LayerOp::kMbconv};
   layer.inputs = ReadInputs(table, draft);
-  layer.out.c = table.Int("channels", 1, kMaxChannels);
+  layer.out.c = ReadChannels(table, draft);
   layer.kernel = table.IntOf("kernel", kDepthwiseKernels);
   layer.stride = table.IntOf("stride", kStrides, 1);
   layer.expand = static_cast<int>(table.Int("expand", 1, kMaxExpand));
@@ -94,10 +107,7 @@ LayerDesc ReadClassifier(const SourceValue& value, const Draft& draft) {
 
 void ReadLayer(const SourceValue& value, Draft& draft) {
   // Which keys are known depends on the operation, so that it is looked at first.
-  const SourceValue* op = nullptr;
-  for (const SourceValue::Member& member : value.members) {
-    if (member.key == "op") op = &member.value;
-  }
+  const SourceValue* op = value.Find("op");
   if (op == nullptr) {
     Throw(ErrorCode::kInvalidArgument, value.place,
           ": found no key 'op' in [[layer]], expected 'conv', 'mbconv' or 'classifier'");
@@ -135,26 +145,39 @@ LayerDesc ReadCandidate(const SourceValue& value) {
          StrCat("a candidate: Zero, or KxK_MBConvE with K 3, 5 or 7 and E 1 to ", kMaxExpand));
 }
 
+// What one block of a stage may be.
+struct BlockChoice {
+  std::vector<LayerDesc> candidates{};
+  // Where a Zero was written, for the refusal in a block that cannot be skipped.
+  const SourceValue* explicit_zero = nullptr;
+};
+
+BlockChoice ReadBlockChoice(std::span<const SourceValue> names) {
+  BlockChoice choice;
+  for (const SourceValue& name : names) {
+    choice.candidates.push_back(ReadCandidate(name));
+    const auto last = choice.candidates.end() - 1;
+    if (std::find(choice.candidates.begin(), last, *last) != last) {
+      Refuse(name, "every candidate once");
+    }
+    if (last->op == LayerOp::kZero) choice.explicit_zero = &name;
+  }
+  return choice;
+}
+
 struct Stage {
   int64_t channels = 0;
-  int64_t blocks = 0;
   int stride = 1;
   bool zero = false;
   // Where share = "stage" was written: one gate chooses for all blocks.
   const SourceValue* share = nullptr;
-  std::vector<LayerDesc> candidates{};
-  // Where an explicit Zero was written, for the refusal in a block that cannot be skipped.
-  const SourceValue* explicit_zero = nullptr;
+  std::vector<BlockChoice> blocks{};
 };
 
-Stage ReadStage(const SourceValue& value) {
-  const TableReader table(value, "[[stage]]",
-                          {"channels", "blocks", "stride", "candidates", "zero", "share"});
-  Stage stage{.channels = table.Int("channels", 1, kMaxChannels),
-              .blocks = table.Int("blocks", 1, 1000),
-              .stride = table.IntOf("stride", kStrides, 1),
-              .zero = table.Bool("zero", false),
-              .share = table.Find("share")};
+// Every block with the same candidates.
+void ReadSearchedBlocks(const TableReader& table, int64_t count, Stage& stage) {
+  stage.zero = table.Bool("zero", false);
+  stage.share = table.Find("share");
   if (stage.share != nullptr && table.String("share") != "stage") {
     Refuse(*stage.share, "'stage', or no key 'share' for a choice of its own in every block");
   }
@@ -162,16 +185,36 @@ Stage ReadStage(const SourceValue& value) {
   if (names.kind != SourceValue::Kind::kArray || names.items.empty()) {
     Refuse(names, "an array of at least one candidate name");
   }
-  for (const SourceValue& name : names.items) {
-    stage.candidates.push_back(ReadCandidate(name));
-    const auto last = stage.candidates.end() - 1;
-    if (std::find(stage.candidates.begin(), last, *last) != last) {
-      Refuse(name, "every candidate once");
-    }
-    if (last->op == LayerOp::kZero) stage.explicit_zero = &name;
+  const BlockChoice choice = ReadBlockChoice(names.items);
+  if (stage.zero && choice.explicit_zero != nullptr) {
+    Refuse(*choice.explicit_zero, "Zero either here or by zero = true");
   }
-  if (stage.zero && stage.explicit_zero != nullptr) {
-    Refuse(*stage.explicit_zero, "Zero either here or by zero = true");
+  stage.blocks.assign(static_cast<size_t>(count), choice);
+}
+
+// blocks = ["5x5_MBConv3", "Zero"]: one operation for each, as in a network.
+void ReadGivenBlocks(const TableReader& table, const SourceValue& operations, Stage& stage) {
+  for (const char* key : {"candidates", "zero", "share"}) {
+    const SourceValue* value = table.Find(key);
+    if (value == nullptr) continue;
+    Refuse(*value, StrCat("'", key, "' only where blocks is a number"));
+  }
+  if (operations.items.empty()) Refuse(operations, "at least one block");
+  for (const SourceValue& name : operations.items) {
+    stage.blocks.push_back(ReadBlockChoice({&name, 1}));
+  }
+}
+
+Stage ReadStage(const SourceValue& value, const Draft& draft) {
+  const TableReader table(value, "[[stage]]",
+                          {"channels", "width", "blocks", "stride", "candidates", "zero", "share"});
+  Stage stage{.channels = ReadChannels(table, draft), .stride = table.IntOf("stride", kStrides, 1)};
+  const SourceValue& blocks =
+      table.Require("blocks", "their number, or an array with the operation of each");
+  if (blocks.kind == SourceValue::Kind::kArray) {
+    ReadGivenBlocks(table, blocks, stage);
+  } else {
+    ReadSearchedBlocks(table, ExpectInt(blocks, 1, kMaxBlocks), stage);
   }
   return stage;
 }
@@ -184,20 +227,20 @@ int64_t OutputChannels(const Draft& draft) {
 }
 
 void AddStage(const SourceValue& value, Draft& draft) {
-  const Stage stage = ReadStage(value);
+  const Stage stage = ReadStage(value, draft);
   const int first_gate = draft.gates;
-  for (int64_t i = 0; i < stage.blocks; ++i) {
-    ChoiceNode node{.name = StrCat("block", ++draft.blocks), .candidates = stage.candidates};
-    const int stride = i == 0 ? stage.stride : 1;
+  for (const BlockChoice& block : stage.blocks) {
+    ChoiceNode node{.name = StrCat("block", ++draft.blocks), .candidates = block.candidates};
+    const int stride = &block == &stage.blocks.front() ? stage.stride : 1;
     const bool is_skippable = stride == 1 && OutputChannels(draft) == stage.channels;
-    if (stage.explicit_zero != nullptr && !is_skippable) {
-      Throw(ErrorCode::kInvalidArgument, stage.explicit_zero->place, ": found Zero for ", node.name,
+    if (block.explicit_zero != nullptr && !is_skippable) {
+      Throw(ErrorCode::kInvalidArgument, block.explicit_zero->place, ": found Zero for ", node.name,
             ", which goes from ", OutputChannels(draft), " to ", stage.channels,
             " channels with stride ", stride,
             ", expected it only where size and channels stay (or use zero = true)");
     }
     if (stage.zero && is_skippable) node.candidates.push_back({.op = LayerOp::kZero});
-    if (stage.zero && !is_skippable && stage.share != nullptr && stage.blocks > 1) {
+    if (stage.zero && !is_skippable && stage.share != nullptr && stage.blocks.size() > 1) {
       Throw(ErrorCode::kInvalidArgument, stage.share->place, ": found blocks that share a choice, ",
             node.name, " without and the others with Zero, expected the same candidates in all; ",
             "put ", node.name, " into a stage of its own, or leave zero = true out");
@@ -262,13 +305,14 @@ void CheckVersion(const TableReader& file) {
 
 }  // namespace
 
-SearchSpace ParseSpace(std::string_view toml, std::string_view origin) {
+SearchSpace ParseSpace(std::string_view toml, std::string_view origin, double width) {
+  CheckWidth("width", width);
   const SourceValue document = ParseToml(toml, origin);
   const TableReader file(
       document, "a space file",
       {"version", "name", "input", "classes", "batch_norm", "recipe", "layer", "stage"});
   CheckVersion(file);
-  Draft draft;
+  Draft draft{.width = width};
   SearchSpace& space = draft.space;
   space.name = file.String("name");
   space.input = ReadInput(file.Require("input", "[height, width, channels]"));
@@ -287,9 +331,10 @@ SearchSpace ParseSpace(std::string_view toml, std::string_view origin) {
   return space;
 }
 
-SearchSpace LoadSpace(const std::string& name_or_path) {
-  for (const BuiltinSpace& builtin : BuiltinSpaces()) {
-    if (builtin.name == name_or_path) return ParseSpace(builtin.toml, name_or_path + ".toml");
+SearchSpace LoadSpace(const std::string& name_or_path, double width) {
+  for (const BuiltinFile& builtin : BuiltinSpaces()) {
+    if (builtin.name == name_or_path)
+      return ParseSpace(builtin.toml, name_or_path + ".toml", width);
   }
   if (!std::filesystem::exists(name_or_path)) {
     std::string names;
@@ -297,12 +342,12 @@ SearchSpace LoadSpace(const std::string& name_or_path) {
     Throw(ErrorCode::kNotFound, "space '", name_or_path,
           "': found neither a built-in space nor a file, expected a TOML file or one of", names);
   }
-  return ParseSpace(ReadFile(name_or_path), name_or_path);
+  return ParseSpace(ReadFile(name_or_path), name_or_path, width);
 }
 
 std::vector<std::string> BuiltinSpaceNames() {
   std::vector<std::string> names;
-  for (const BuiltinSpace& builtin : BuiltinSpaces()) names.emplace_back(builtin.name);
+  for (const BuiltinFile& builtin : BuiltinSpaces()) names.emplace_back(builtin.name);
   return names;
 }
 
@@ -312,7 +357,7 @@ bool IsBuiltinSpace(std::string_view name) {
 }
 
 std::string_view BuiltinSpaceText(std::string_view name) {
-  for (const BuiltinSpace& builtin : BuiltinSpaces()) {
+  for (const BuiltinFile& builtin : BuiltinSpaces()) {
     if (builtin.name == name) return builtin.toml;
   }
   Throw(ErrorCode::kNotFound, "space '", name, "': found no built-in space of this name");

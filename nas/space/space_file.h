@@ -11,13 +11,14 @@
 
 namespace nasengine {
 
-// Reads a space; `origin` is the file name for messages. Throws kInvalidArgument
-// "origin:line:column: found ..., expected ..." for anything unknown, missing or impossible.
-SearchSpace ParseSpace(std::string_view toml, std::string_view origin);
+// Reads a space; `origin` is the file name for messages, `width` the multiplier of its channels
+// (nas/space/width.h). Throws kInvalidArgument "origin:line:column: found ..., expected ..." for
+// anything unknown, missing or impossible.
+SearchSpace ParseSpace(std::string_view toml, std::string_view origin, double width = 1.0);
 
 // A built-in space by name, otherwise the file of that path. Throws kNotFound that lists the
 // built-in names when there is neither.
-SearchSpace LoadSpace(const std::string& name_or_path);
+SearchSpace LoadSpace(const std::string& name_or_path, double width = 1.0);
 
 // Names of the built-in spaces, the default first.
 std::vector<std::string> BuiltinSpaceNames();

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "kernels/core/error.h"
+#include "nas/space/counts.h"
 #include "nas/space/space_file.h"
 
 namespace nasengine {
@@ -36,6 +37,28 @@ TEST(SearchSpaceTest, ImageNetSpaceHasThePublishedNumbers) {
   }
   EXPECT_NEAR(entropy / 21, 1.901867, 1e-6);
   EXPECT_EQ(space.batch_norm, (BatchNormDesc{0.1, 1e-3}));
+}
+
+// The same blocks as for ImageNet, on maps of 32, 32, 16, 8, 8, 4 and 4 rows.
+TEST(SearchSpaceTest, CifarIsTheSameChainForSmallImages) {
+  const SearchSpace space = LoadSpace("cifar");
+  const SearchSpace imagenet = LoadSpace("proxyless-imagenet");
+  EXPECT_EQ(space.input, (Size3{32, 32, 3}));
+  EXPECT_EQ(space.classes, 10);
+  EXPECT_EQ(space.NetworkCount(), imagenet.NetworkCount());
+  const std::vector<int64_t> rows = {32, 16, 8, 8, 4, 4};
+  for (size_t block = 0; block < 21; ++block) {
+    const ChoiceNode& ours = *space.Choices()[block];
+    const ChoiceNode& theirs = *imagenet.Choices()[block];
+    ASSERT_EQ(ours.candidates.size(), theirs.candidates.size()) << ours.name;
+    for (size_t i = 0; i < ours.candidates.size(); ++i) {
+      EXPECT_EQ(ours.candidates[i].out,
+                (Size3{rows[block / 4], rows[block / 4], theirs.candidates[i].out.c}));
+      EXPECT_EQ(CountLayer(ours.candidates[i]).parameters,
+                CountLayer(theirs.candidates[i]).parameters);
+      EXPECT_EQ(HasResidual(ours.candidates[i]), HasResidual(theirs.candidates[i]));
+    }
+  }
 }
 
 TEST(SearchSpaceTest, CandidatesComeInThePublishedOrder) {

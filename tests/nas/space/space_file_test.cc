@@ -82,6 +82,53 @@ TEST(SpaceFileTest, ABlockWithOneCandidateIsFixed) {
   EXPECT_EQ(std::get<LayerDesc>(space.nodes[1]).name, "block1");
 }
 
+TEST(SpaceFileTest, BlocksMayBeGivenOneByOne) {
+  const std::string stage = "[[stage]]\nchannels = 16\nstride = 2\nblocks = ";
+  const SearchSpace space = ParseSpace(
+      WithLayers(kStem + stage + "['5x5_MBConv3', 'Zero', '3x3_MBConv6']\n" + kClassifier), "t");
+  ASSERT_EQ(space.nodes.size(), 5u);
+  EXPECT_EQ(space.searchable_blocks(), 0);
+  const auto layer = [&](size_t node) { return std::get<LayerDesc>(space.nodes[node]); };
+  EXPECT_EQ(CandidateName(layer(1)), "5x5_MBConv3");
+  EXPECT_EQ(layer(1).stride, 2);
+  EXPECT_EQ(layer(2).op, LayerOp::kZero);
+  EXPECT_EQ(layer(2).out, (Size3{4, 4, 16}));
+  EXPECT_EQ(layer(3).name, "block3");
+  EXPECT_EQ(layer(3).stride, 1);
+
+  EXPECT_EQ(Refusal(WithLayers(kStem + stage + "['Zero']\n" + kClassifier)),
+            "t.toml:13:11: found Zero for block1, which goes from 8 to 16 channels with stride 2, "
+            "expected it only where size and channels stay (or use zero = true)");
+  EXPECT_EQ(Refusal(WithLayers(kStem + stage + "[]\n" + kClassifier)),
+            "t.toml:13:10: found an array, expected at least one block");
+  EXPECT_EQ(Refusal(WithLayers(kStem + stage + "['3x3_MBConv3']\nzero = true\n" + kClassifier)),
+            "t.toml:14:8: found true, expected 'zero' only where blocks is a number");
+  EXPECT_EQ(Refusal(WithLayers(kStem + stage + "['3x3_MBConv3']\ncandidates = ['Zero']\n")),
+            "t.toml:14:14: found an array, expected 'candidates' only where blocks is a number");
+  EXPECT_EQ(Refusal(WithLayers(kStem + stage + "'3x3_MBConv3'\n")),
+            "t.toml:13:10: found '3x3_MBConv3', expected an integer from 1 to 1000");
+}
+
+TEST(SpaceFileTest, EveryLayerSaysWhatAWidthDoesToIt) {
+  const auto channels = [](const std::string& rule, double width) {
+    const SearchSpace space =
+        ParseSpace(WithLayers(kStem + rule + "[[stage]]\nchannels = 24\n" + rule +
+                              "blocks = ['3x3_MBConv3']\n" + kClassifier),
+                   "t.toml", width);
+    return std::pair(std::get<LayerDesc>(space.nodes[0]).out.c,
+                     std::get<LayerDesc>(space.nodes[1]).out.c);
+  };
+  EXPECT_EQ(channels("", 2.0), std::pair(int64_t{16}, int64_t{48}));
+  EXPECT_EQ(channels("width = 'scale'\n", 0.5), std::pair(int64_t{8}, int64_t{16}));
+  EXPECT_EQ(channels("width = 'grow'\n", 0.5), std::pair(int64_t{8}, int64_t{24}));
+  EXPECT_EQ(channels("width = 'grow'\n", 2.0), std::pair(int64_t{16}, int64_t{48}));
+  EXPECT_EQ(channels("width = 'fixed'\n", 2.0), std::pair(int64_t{8}, int64_t{24}));
+  EXPECT_EQ(Refusal(WithLayers(std::string(kStem) + "width = 2\n" + kClassifier)),
+            "t.toml:10:9: found 2, expected a string that is not empty");
+  EXPECT_EQ(Refusal(WithLayers(std::string(kStem) + "width = 'shrink'\n" + kClassifier)),
+            "t.toml:10:9: found 'shrink', expected 'scale', 'grow' or 'fixed'");
+}
+
 TEST(SpaceFileTest, RecipeChangesSingleValues) {
   const SearchSpace space = ParseSpace(
       WithLayers(std::string(kStem) + kClassifier + "[recipe]\nbatch = 32\nalpha_lr = 1\n"),
@@ -94,8 +141,8 @@ TEST(SpaceFileTest, RecipeChangesSingleValues) {
 
 TEST(SpaceFileTest, RefusesUnknownMissingAndMistypedKeys) {
   EXPECT_EQ(Refusal(WithLayers("[[layer]]\nname = 'a'\nop = 'conv'\nchanels = 8\nkernel = 3\n")),
-            "t.toml:8:1: found the key 'chanels', expected one of name op inputs channels kernel "
-            "stride activation key in a [[layer]] with op = 'conv'");
+            "t.toml:8:1: found the key 'chanels', expected one of name op inputs channels width "
+            "kernel stride activation key in a [[layer]] with op = 'conv'");
   EXPECT_EQ(Refusal(WithLayers("[[layer]]\nname = 'a'\nop = 'conv'\nkernel = 3\n")),
             "t.toml:5:1: found no key 'channels' in a [[layer]] with op = 'conv', expected an "
             "integer from 1 to 65536");
@@ -229,7 +276,7 @@ TEST(SpaceFileTest, BuiltinSpacesEqualTheirText) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_EQ(std::string(error.what()),
               "space 'fashoin': found neither a built-in space nor a file, expected a TOML file or "
-              "one of fashion proxyless-imagenet");
+              "one of fashion cifar proxyless-imagenet");
   }
 }
 
