@@ -5,7 +5,6 @@
 #include "autograd/state_dict.h"
 #include "nas/cli/command.h"
 #include "nas/cli/network_run.h"
-#include "nas/space/architecture_file.h"
 #include "nas/supernet/prepare.h"
 
 namespace nasengine {
@@ -24,14 +23,13 @@ int EvalCommand(Arguments arguments) {
   Flags flags("eval", kDescription, kExamples);
   AddNetworkFlags(flags, config, "Its weights (required)");
   if (const auto code = flags.Parse(arguments)) return *code;
-  if (config.network.empty()) return WrongUsage("eval", "--network FILE is missing");
+  if (config.network.empty()) return WrongUsage("eval", "--network NAME|FILE is missing");
   if (config.weights.empty()) return WrongUsage("eval", "--weights FILE is missing");
 
-  const NetworkDesc desc = LoadArchitecture(config.network);
   Session session(SessionOf(config));
+  const auto [desc, data] = OpenNetworkTask(config, session.allocator());
   Network network(session.context(), desc);
   LoadStateDict(session.context(), config.weights, network.state_dict());
-  const DataSource data = OpenDataFor(desc, config, session.allocator());
   PrepareNetwork(session.context(), session.allocator(), network,
                  {.training = 0, .evaluation = EvaluationSizes(data.test->size())});
   const Evaluation evaluation = EvaluateOnTest(session, network, data);

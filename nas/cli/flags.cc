@@ -115,6 +115,10 @@ void Flags::Add(const std::string& name, std::optional<std::int64_t>& value,
   state_->Finish(state_->app.add_option(name, value, help), "N");
 }
 
+void Flags::Add(const std::string& name, double& value, const std::string& help) {
+  state_->Finish(state_->app.add_option(name, value, help), "X");
+}
+
 void Flags::Add(const std::string& name, std::optional<double>& value, const std::string& help) {
   state_->Finish(state_->app.add_option(name, value, help), "X");
 }

@@ -34,6 +34,7 @@ class Flags {
   void Add(const std::string& name, std::uint32_t& value, const std::string& help);
   void Add(const std::string& name, std::optional<int>& value, const std::string& help);
   void Add(const std::string& name, std::optional<std::int64_t>& value, const std::string& help);
+  void Add(const std::string& name, double& value, const std::string& help);
   void Add(const std::string& name, std::optional<double>& value, const std::string& help);
   // Without a value: true where it is given.
   void AddSwitch(const std::string& name, bool& value, const std::string& help);

@@ -10,12 +10,13 @@
 #include "kernels/core/error.h"
 #include "nas/cli/command.h"
 #include "nas/cli/flags.h"
+#include "nas/cli/network_run.h"
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
 #include "nas/config/run_config.h"
 #include "nas/report/format.h"
-#include "nas/space/architecture_file.h"
 #include "nas/space/info.h"
+#include "nas/space/network_zoo.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/memory_plan.h"
 
@@ -28,20 +29,23 @@ constexpr char kDescription[] =
     "the memory of a step: of the search of a space, of the training of a network.";
 constexpr char kExamples[] =
     "  nasengine info --space fashion\n"
-    "  nasengine info --space proxyless-imagenet --batch 16 --json\n"
+    "  nasengine info --space proxyless-imagenet --width 1.4 --batch 16 --json\n"
+    "  nasengine info --network mobilenet-v2@0.75\n"
     "  nasengine info --network runs/20250101-fashion-1/architecture.json\n";
 
 struct InfoConfig {
   std::string space;
   std::string network;
   std::optional<std::int64_t> batch;
-  RunConfig run;  // algorithm, dtype, device, threads, kernels, json
+  RunConfig run;  // width, algorithm, dtype, device, threads, kernels, json
 };
 
 void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.Group("What");
-  flags.Add("--space", config.space, "NAME|FILE", "fashion, proxyless-imagenet or a TOML file");
-  flags.Add("--network", config.network, "FILE", "A network: architecture.json of a search");
+  flags.Add("--space", config.space, "NAME|FILE",
+            "fashion, cifar, proxyless-imagenet or a TOML file");
+  flags.Add("--width", config.run.width, "Multiplier of the space's channels (default 1)");
+  flags.Add("--network", config.network, "NAME|FILE", NetworkFlagHelp());
   flags.Group("Memory plan");
   flags.Add("--batch", config.batch, "Images per step; adds the plan");
   flags.Add("--algorithm", config.run.algorithm, "NAME", "proxyless-g");
@@ -118,11 +122,14 @@ int InfoCommand(Arguments arguments) {
   AddInfoFlags(flags, config);
   if (const auto code = flags.Parse(arguments)) return *code;
   if (config.space.empty() == config.network.empty()) {
-    return WrongUsage("info", "give one of --space NAME|FILE and --network FILE");
+    return WrongUsage("info", "give one of --space NAME|FILE and --network NAME|FILE");
+  }
+  if (!config.network.empty() && config.run.width != 1.0) {
+    return WrongUsage("info", "--width goes with --space; a network takes it as NAME@WIDTH");
   }
   ValidateConfig(config.run);
   if (!config.space.empty()) {
-    const SearchSpace space = LoadSpace(config.space);
+    const SearchSpace space = LoadSpace(config.space, config.run.width);
     Print(config, space, [&](Session& session, PlanOptions options) {
       // A search has a loader for the weights and one for the architecture.
       options.data_bytes = LoaderBytes(space.input, options.batch, 2);
@@ -135,7 +142,7 @@ int InfoCommand(Arguments arguments) {
     });
     return kExitDone;
   }
-  const NetworkDesc network = LoadArchitecture(config.network);
+  const NetworkDesc network = LoadNetwork(config.network);
   Print(config, network, [&](Session& session, PlanOptions options) {
     options.data_bytes = LoaderBytes(network.input, options.batch, 1);
     return PlanTraining(network, session.registry(), options);

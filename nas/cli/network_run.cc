@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "data/loader.h"
 #include "data/split.h"
@@ -12,14 +13,17 @@
 #include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/space/counts.h"
+#include "nas/space/network_zoo.h"
+#include "nas/space/search_space.h"
 
 namespace nasengine {
+
 void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& weights_help) {
   flags.Group("What");
-  flags.Add("--network", config.network, "FILE", "architecture.json of a search (required)");
+  flags.Add("--network", config.network, "NAME|FILE", NetworkFlagHelp() + " (required)");
   flags.Add("--weights", config.weights, "FILE", weights_help);
   flags.Add("--data", config.data, "DATA",
-            "fashion-mnist (default), synthetic:HxWxC:K, IDX folder");
+            "fashion-mnist (default), cifar10:DIR, synthetic:HxWxC:K, folder of IDX files");
   flags.Group("Where");
   flags.Add("--device", config.device, "DEVICE", "cpu");
   flags.Add("--threads", config.threads, "Default: as many as this process may use");
@@ -30,6 +34,11 @@ void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& 
   flags.AddConfigFile();
 }
 
+std::string NetworkFlagHelp() {
+  return fmt::format("architecture.json of a search, or {}",
+                     fmt::join(BuiltinNetworkNames(), ", "));
+}
+
 SessionOptions SessionOf(const NetworkRunConfig& config) {
   NAS_CHECK(config.threads >= 0, "--threads: found ", config.threads, ", expected 0 or more");
   return {.device = config.device,
@@ -37,15 +46,16 @@ SessionOptions SessionOf(const NetworkRunConfig& config) {
           .kernels = config.kernels};
 }
 
-DataSource OpenDataFor(const NetworkDesc& network, const NetworkRunConfig& config,
-                       Allocator& allocator) {
+NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator) {
+  NetworkDesc network = LoadNetwork(config.network);
   DataSource data = OpenDataSource(config.data, allocator);
   const ImageShape image = data.train->image_shape();
   const Size3 size{image.h, image.w, image.c};
+  if (IsBuiltinNetwork(config.network)) network = WithData(network, size, data.train->classes());
   NAS_CHECK(size == network.input && data.train->classes() == network.classes, config.network,
             ": takes images ", ToString(network.input), " of ", network.classes, " classes, ",
             config.data, " has ", ToString(size), " of ", data.train->classes());
-  return data;
+  return {.network = std::move(network), .data = std::move(data)};
 }
 
 std::vector<std::int64_t> EvaluationSizes(std::int64_t images) {

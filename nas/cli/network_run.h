@@ -1,4 +1,4 @@
-// What `train` and `eval` share: a network from its file, data that fit it, and its accuracy.
+// What `train` and `eval` share: a network, data that fit it, and its accuracy.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -18,7 +18,7 @@ namespace nasengine {
 
 // Flags that both commands have.
 struct NetworkRunConfig {
-  std::string network;  // architecture.json
+  std::string network;  // a built-in name or a file
   std::string weights;
   std::string data = "fashion-mnist";
   std::string device = "cpu";
@@ -30,13 +30,22 @@ struct NetworkRunConfig {
 
 void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& weights_help);
 
+// What --network takes, for --help.
+std::string NetworkFlagHelp();
+
 // Throws what Session throws.
 SessionOptions SessionOf(const NetworkRunConfig& config);
 
-// The data set of the configuration, if the network takes its images and has its classes; throws
-// kInvalidArgument with both otherwise.
-DataSource OpenDataFor(const NetworkDesc& network, const NetworkRunConfig& config,
-                       Allocator& allocator);
+// A network and the data it works on.
+struct NetworkTask {
+  NetworkDesc network;
+  DataSource data;
+};
+
+// The network and the data set of the configuration. A network by name is given the images' size
+// and the classes of the data; throws kInvalidArgument where the images are too small for it, and
+// where a network from a file takes other images or has other classes.
+NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator);
 
 // Images of an evaluation's batches, but for a smaller last one.
 inline constexpr std::int64_t kEvaluationBatch = 200;

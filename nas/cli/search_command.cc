@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "autograd/state_dict.h"
+#include "data/data_source.h"
 #include "kernels/core/error.h"
 #include "kernels/core/file_io.h"
 #include "nas/cli/command.h"
@@ -35,6 +36,7 @@ constexpr char kExamples[] =
     "  nasengine search\n"
     "      Fashion-MNIST, a first real search in minutes\n"
     "  nasengine search --time-budget 20m --baselines\n"
+    "  nasengine search --data cifar10:~/cifar-10-batches-bin --space cifar --width 0.5\n"
     "  nasengine search --data ~/idx-folder --latency-table board.json --out runs/board\n"
     "  nasengine search --dry-run\n"
     "      only the estimate of time and memory\n"
@@ -44,8 +46,10 @@ constexpr char kExamples[] =
 void AddTaskFlags(Flags& flags, RunConfig& config) {
   flags.Group("What");
   flags.Add("--data", config.data, "DATA",
-            "fashion-mnist (default), synthetic:HxWxC:K, IDX folder");
-  flags.Add("--space", config.space, "NAME|FILE", "Search space (default fashion)");
+            "fashion-mnist (default), cifar10:DIR, synthetic:HxWxC:K, folder of IDX files");
+  flags.Add("--space", config.space, "NAME|FILE",
+            "fashion (default), cifar, proxyless-imagenet or a TOML file");
+  flags.Add("--width", config.width, "Multiplier of the space's channels (default 1)");
   flags.Add("--algorithm", config.algorithm, "NAME", "proxyless-g");
   flags.Add("--objective", config.objective, "NAME", "add-linear (default), mul-log or none");
   flags.Add("--latency-table", config.latency_table, "FILE|measure",
@@ -123,7 +127,7 @@ std::string AbsoluteIfThere(const std::string& name_or_path) {
 RunConfig Resolved(const RunConfig& config, const SearchEstimate& estimate,
                    const std::string& table_path) {
   RunConfig resolved = config;
-  if (config.data != "fashion-mnist") resolved.data = AbsoluteIfThere(config.data);
+  resolved.data = AbsoluteDataSource(config.data);
   if (!IsBuiltinSpace(config.space)) resolved.space = AbsoluteIfThere(config.space);
   resolved.latency_table = AbsoluteIfThere(table_path);
   resolved.reference_latency_ms = estimate.reference_latency_ms;

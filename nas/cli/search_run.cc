@@ -90,7 +90,7 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
       session_({.device = config.device,
                 .threads = config.threads > 0 ? config.threads : AvailableThreads(),
                 .kernels = config.kernels}) {
-  space_ = LoadSpace(config.space);
+  space_ = LoadSpace(config.space, config.width);
   space_.recipe = ResolveRecipe(config, space_.recipe);
   Announce(StrCat("data: ", config.data));
   data_ = OpenDataSource(config.data, session_.allocator());
@@ -107,6 +107,7 @@ SearchSummary SearchRun::Run() {
   summary_.dtype = config_.dtype;
   summary_.data = data_.name;
   summary_.space = space_.name;
+  summary_.width = config_.width;
   summary_.objective = config_.objective;
   OpenLoaders();
   PlanMemory();

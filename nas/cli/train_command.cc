@@ -34,6 +34,7 @@ constexpr char kDescription[] =
     "tests it once.";
 constexpr char kExamples[] =
     "  nasengine train --network runs/20250101-fashion-1/architecture.json --epochs 30\n"
+    "  nasengine train --network mobilenet-v2@0.5 --data fashion-mnist --epochs 5\n"
     "  nasengine train --network net.json --weights old.safetensors --lr 0.01 --epochs 5\n"
     "  nasengine train --network net.json --data ~/idx-folder --out runs/retrained --json\n";
 
@@ -97,7 +98,7 @@ void RequireMemory(Session& session, const NetworkDesc& network, const TrainConf
 // Files and displays of one training.
 class RecordedTraining {
  public:
-  RecordedTraining(const TrainConfig& config, const NetworkDesc& desc);
+  explicit RecordedTraining(const TrainConfig& config);
   int Run();
 
  private:
@@ -106,22 +107,23 @@ class RecordedTraining {
   void Finish(const Evaluation& evaluation, double seconds);
 
   const TrainConfig& config_;
-  const NetworkDesc& desc_;
-  const Recipe recipe_;
   Progress progress_;
   InterruptGuard interrupt_;
   Session session_;
+  const NetworkTask task_;
+  const NetworkDesc& desc_ = task_.network;
+  const Recipe recipe_;
   std::optional<RunFolder> folder_;
   std::optional<MetricsLog> metrics_;
   StepRecord last_;
 };
 
-RecordedTraining::RecordedTraining(const TrainConfig& config, const NetworkDesc& desc)
+RecordedTraining::RecordedTraining(const TrainConfig& config)
     : config_(config),
-      desc_(desc),
-      recipe_(RecipeFor(desc, config)),
       progress_(StderrProgress()),
-      session_(SessionOf(config.run)) {}
+      session_(SessionOf(config.run)),
+      task_(OpenNetworkTask(config.run, session_.allocator())),
+      recipe_(RecipeFor(desc_, config)) {}
 
 LoopControl RecordedTraining::Control() {
   LoopControl control;
@@ -136,7 +138,7 @@ LoopControl RecordedTraining::Control() {
 
 int RecordedTraining::Run() {
   Context& context = session_.context();
-  const DataSource data = OpenDataFor(desc_, config_.run, session_.allocator());
+  const DataSource& data = task_.data;
   const std::int64_t images = data.train->size();
   NAS_CHECK(recipe_.batch >= 2 && recipe_.batch <= images, "--batch: found ", recipe_.batch,
             ", expected 2 to ", images, ", the training images");
@@ -162,8 +164,9 @@ int RecordedTraining::Run() {
   progress_.Announce("run folder: " + folder_->path());
   progress_.Announce(IsBuiltinSpace(desc_.space)
                          ? StrCat("recipe: of the space ", desc_.space)
-                         : StrCat("recipe: the published one for ImageNet, since '", desc_.space,
-                                  "' is no built-in space; --epochs, --lr and --batch change it"));
+                         : StrCat("recipe: the published one for ImageNet, since ", desc_.name,
+                                  " comes from no built-in space; --epochs, --lr and --batch "
+                                  "change it"));
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));
@@ -227,9 +230,8 @@ int TrainCommand(Arguments arguments) {
   Flags flags("train", kDescription, kExamples);
   AddTrainFlags(flags, config);
   if (const auto code = flags.Parse(arguments)) return *code;
-  if (config.run.network.empty()) return WrongUsage("train", "--network FILE is missing");
-  const NetworkDesc desc = LoadArchitecture(config.run.network);
-  return RecordedTraining(config, desc).Run();
+  if (config.run.network.empty()) return WrongUsage("train", "--network NAME|FILE is missing");
+  return RecordedTraining(config).Run();
 }
 
 }  // namespace nasengine

@@ -12,6 +12,7 @@
 
 #include "kernels/core/error.h"
 #include "nas/space/recipe_reader.h"
+#include "nas/space/width.h"
 
 namespace nasengine {
 namespace {
@@ -65,6 +66,9 @@ class ConfigReader {
     if (const SourceValue* found = table_.Find(key)) {
       value = static_cast<Number>(ExpectInt(*found, low, high));
     }
+  }
+  void Real(std::string_view key, double low, double high, double& value) const {
+    value = table_.Real(key, low, high, value);
   }
   // `parse` takes the key's place for its message and the text.
   template <class Value, class Parse>
@@ -146,6 +150,7 @@ void ValidateConfig(const RunConfig& config) {
   CheckWord("--init", config.init, kInits);
   CheckWord("--dtype", config.dtype, kDtypes);
   CheckDevice(config.device);
+  CheckWidth("--width", config.width);
   NAS_CHECK(!config.data.empty() && !config.space.empty() && !config.latency_table.empty(),
             "--data, --space and --latency-table: found an empty text, expected a name or a path");
   CheckRange("--warmup-epochs", config.warmup_epochs, 0, kMaxEpochs);
@@ -172,18 +177,37 @@ Recipe ResolveRecipe(const RunConfig& config, const Recipe& recipe) {
 void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& config) {
   const SourceValue document = ParseToml(toml, origin);
   const TableReader table(document, "the configuration",
-                          {"data",          "space",         "algorithm",
-                           "objective",     "latency-table", "reference-latency",
-                           "warmup-epochs", "epochs",        "train-epochs",
-                           "batch",         "arch-every",    "max-steps",
-                           "init",          "baselines",     "device",
-                           "dtype",         "threads",       "kernels",
-                           "seed",          "out",           "memory-budget",
-                           "time-budget",   "dry-run",       "json",
-                           "force",         "recipe"});
+                          {"data",
+                           "space",
+                           "width",
+                           "algorithm",
+                           "objective",
+                           "latency-table",
+                           "reference-latency",
+                           "warmup-epochs",
+                           "epochs",
+                           "train-epochs",
+                           "batch",
+                           "arch-every",
+                           "max-steps",
+                           "init",
+                           "baselines",
+                           "device",
+                           "dtype",
+                           "threads",
+                           "kernels",
+                           "seed",
+                           "out",
+                           "memory-budget",
+                           "time-budget",
+                           "dry-run",
+                           "json",
+                           "force",
+                           "recipe"});
   const ConfigReader read(table);
   read.Text("data", config.data);
   read.Text("space", config.space);
+  read.Real("width", kMinWidth, kMaxWidth, config.width);
   read.Text("algorithm", config.algorithm);
   read.Text("objective", config.objective);
   read.Text("latency-table", config.latency_table);
@@ -220,6 +244,7 @@ std::string ConfigToToml(const RunConfig& config, const Recipe& recipe) {
   };
   add("data", Quoted(config.data));
   add("space", Quoted(config.space));
+  add("width", Real(config.width));
   add("algorithm", Quoted(config.algorithm));
   add("objective", Quoted(config.objective));
   add("latency-table", Quoted(config.latency_table));

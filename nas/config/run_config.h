@@ -16,6 +16,7 @@ namespace nasengine {
 struct RunConfig {
   std::string data = "fashion-mnist";
   std::string space = "fashion";  // a built-in name or a file
+  double width = 1.0;             // multiplier of its channels (nas/space/width.h)
   std::string algorithm = "proxyless-g";
   std::string objective = "add-linear";
   std::string latency_table = "measure";  // or a file

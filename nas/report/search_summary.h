@@ -62,6 +62,7 @@ struct SearchSummary {
   std::string dtype = "f32";
   std::string data;
   std::string space;
+  double width = 1.0;  // multiplier of the space's channels
   std::string objective;
   std::int64_t steps = 0;               // weight steps of warm-up and search
   std::int64_t architecture_steps = 0;  // updates of the alphas

@@ -65,6 +65,7 @@ std::string SummaryToJson(const SearchSummary& summary) {
             {"dtype", summary.dtype},
             {"data", summary.data},
             {"space", summary.space},
+            {"width", summary.width},
             {"objective", summary.objective},
             {"steps", summary.steps},
             {"architecture_steps", summary.architecture_steps},

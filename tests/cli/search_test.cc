@@ -13,7 +13,11 @@
 #include <vector>
 
 #include "kernels/core/file_io.h"
+#include "nas/latency/latency_table.h"
+#include "nas/space/architecture_file.h"
+#include "nas/space/space_file.h"
 #include "tests/cli/program.h"
+#include "tests/support/fake_latency_table.h"
 #include "tests/support/temp_dir.h"
 
 namespace nasengine {
@@ -130,6 +134,19 @@ TEST_F(SearchTest, RunTomlRepeatsTheRun) {
   EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
 }
 
+TEST_F(SearchTest, AWidthIsAppliedRecordedAndRepeated) {
+  const std::string table = Path("wide.json");
+  SaveLatencyTable(table, FakeLatencyTable(LoadSpace(task_.space, 2.0)));
+  const ProgramResult wide =
+      Search("a", {"--width", "2", "--latency-table", table, "--max-steps", "2", "--json"});
+  ASSERT_EQ(wide.exit_code, 0) << wide.err;
+  EXPECT_EQ(Json::parse(wide.out)["width"], 2.0);
+  EXPECT_EQ(LoadArchitecture(Path("a/architecture.json")).layers.front().out.c,
+            2 * std::get<LayerDesc>(LoadSpace(task_.space).nodes.front()).out.c);
+  ASSERT_EQ(RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}).exit_code, 0);
+  EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
+}
+
 TEST_F(SearchTest, DryRunWritesNothing) {
   const ProgramResult result = RunProgram(task_.Search({"--dry-run", "--json"}), folder_.path());
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -201,6 +218,29 @@ TEST_F(SearchTest, TrainAndEvalAgree) {
                   "--threads", "1", "--out", Path("continued")});
   ASSERT_EQ(continued.exit_code, 0) << continued.err;
   EXPECT_LT(Metrics("continued").front()["loss"], Metrics("trained").front()["loss"]);
+}
+
+TEST_F(SearchTest, ANetworkByNameTakesTheData) {
+  const std::string data = "synthetic:32x20x1:3";
+  const ProgramResult trained = RunProgram({"train", "--network", "mobilenet-v2@0.05", "--data",
+                                            data, "--batch", "8", "--max-steps", "2", "--threads",
+                                            "1", "--out", Path("trained")});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const NetworkDesc network = LoadArchitecture(Path("trained/architecture.json"));
+  EXPECT_EQ(network.input, (Size3{32, 20, 1}));
+  EXPECT_EQ(network.classes, 3);
+  const std::string weights = Path("trained/weights.safetensors");
+  for (const std::string& same : {std::string("mobilenet-v2@0.05"),
+                                  Path("trained/architecture.json")}) {
+    const ProgramResult result = RunProgram({"eval", "--network", same, "--weights", weights,
+                                             "--data", data, "--threads", "1"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+  }
+  ExpectRefusal(RunProgram({"eval", "--network", Path("trained/architecture.json"), "--weights",
+                            weights, "--data", "synthetic:32x32x1:3"}),
+                1, {"32x20x1", "32x32x1"});
+  ExpectRefusal(RunProgram({"train", "--network", "mobilenet-v2", "--data", "synthetic:8x8x1:3"}), 1,
+                {"network mobilenet-v2 with images of 8x8x1", "larger images"});
 }
 
 TEST_F(SearchTest, TrainRefusesWhatDoesNotFitInMemory) {

@@ -57,8 +57,8 @@ TEST(UsageTest, CallsWrongUseWrong) {
 }
 
 TEST(UsageTest, RefusesWhatIsNotThere) {
-  for (const std::string flag : {"--resume", "--target-latency", "--width", "--resolution",
-                                 "--profile-step", "--targets", "--tolerance"}) {
+  for (const std::string flag : {"--resume", "--target-latency", "--resolution", "--profile-step",
+                                 "--targets", "--tolerance"}) {
     ExpectRefusal(RunProgram({"search", flag, "1"}), 2, {flag});
   }
   for (const std::string command : {"profile", "compare", "export", "report", "zoo"}) {
@@ -86,6 +86,30 @@ TEST(InfoTest, DescribesTheBuiltinSpaces) {
   EXPECT_EQ(fashion.exit_code, 0) << fashion.err;
   EXPECT_EQ(Json::parse(fashion.out)["input"], Json({28, 28, 1}));
   EXPECT_TRUE(Has(RunProgram({"info", "--space", "fashion"}).out, "searchable blocks"));
+}
+
+TEST(InfoTest, DescribesPublishedNetworksAndWidths) {
+  const auto info = [](const std::vector<std::string>& words) {
+    std::vector<std::string> all = {"info", "--json"};
+    all.insert(all.end(), words.begin(), words.end());
+    const ProgramResult result = RunProgram(all);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return Json::parse(result.out);
+  };
+  const Json gpu = info({"--network", "proxyless-gpu"});
+  EXPECT_EQ(gpu["parameters"], 7119848);
+  EXPECT_EQ(gpu["macs"], 465260160);
+  EXPECT_EQ(gpu["layers"].size(), 25u);
+  EXPECT_EQ(info({"--network", "mobilenet-v2@0.75"})["network"], "mobilenet-v2@0.75");
+  const Json narrow = info({"--space", "cifar", "--width", "0.5"});
+  EXPECT_EQ(narrow["input"], Json({32, 32, 3}));
+  EXPECT_LT(narrow["supernet_parameters"], info({"--space", "cifar"})["supernet_parameters"]);
+
+  ExpectRefusal(RunProgram({"info", "--network", "mobilenet-v2", "--width", "0.5"}), 2,
+                {"--width goes with --space", "NAME@WIDTH"});
+  ExpectRefusal(RunProgram({"info", "--space", "cifar", "--width", "0"}), 1, {"--width: found 0"});
+  ExpectRefusal(RunProgram({"info", "--network", "mobilenet"}), 1,
+                {"'mobilenet'", "mobilenet-v2", "proxyless-mobile-1.4"});
 }
 
 TEST(InfoTest, PlansMemory) {

@@ -49,6 +49,7 @@ TEST(RunConfigTest, RefusesWithLineAndColumn) {
   EXPECT_EQ(ApplyMessage("seed = 1\nepoch = 3\n").rfind("my.toml:2:1: ", 0), 0u)
       << ApplyMessage("seed = 1\nepoch = 3\n");
   EXPECT_EQ(ApplyMessage("seed = \"one\"\n").rfind("my.toml:1:8: found 'one', expected", 0), 0u);
+  EXPECT_EQ(ApplyMessage("width = 0\n"), "my.toml:1:9: found 0, expected a number from 0.05 to 10");
   EXPECT_EQ(ApplyMessage("seed = -1\n").rfind("my.toml:1:8: found -1", 0), 0u);
   EXPECT_EQ(ApplyMessage("time-budget = \"soon\"").rfind("my.toml:1:15: found 'soon'", 0), 0u);
   EXPECT_EQ(ApplyMessage("[recipe]\nalpha_rate = 1\n").rfind("my.toml:2:1: ", 0), 0u);
@@ -74,6 +75,7 @@ TEST(RunConfigTest, WritesWhatItReadsBack) {
   RunConfig config;
   config.data = "folder \"with\" \\ and \x01";
   config.space = "my space.toml";
+  config.width = 0.75;
   config.objective = "none";
   config.latency_table = "/a/b/latency.json";
   config.reference_latency_ms = 0.1 + 0.2;
@@ -113,6 +115,7 @@ TEST(RunConfigTest, WritesWhatItReadsBack) {
   EXPECT_EQ(ResolveRecipe(back, Recipe{}), recipe);
   EXPECT_EQ(back.data, config.data);
   EXPECT_EQ(back.space, config.space);
+  EXPECT_EQ(back.width, config.width);
   EXPECT_EQ(back.objective, config.objective);
   EXPECT_EQ(back.latency_table, config.latency_table);
   EXPECT_EQ(back.reference_latency_ms, config.reference_latency_ms);
@@ -142,6 +145,8 @@ TEST(RunConfigTest, ValidatesWords) {
 }
 
 TEST(RunConfigTest, ValidatesNumbers) {
+  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.width = 0; }),
+            "--width: found 0, expected a number from 0.05 to 10");
   EXPECT_NE(ValidateMessage([](RunConfig& c) { c.batch = 0; }).find("--batch: found 0"),
             std::string::npos);
   EXPECT_NE(ValidateMessage([](RunConfig& c) { c.epochs = -1; }).find("--epochs: found -1"),

@@ -19,6 +19,7 @@ inline SearchSummary SampleSummary() {
       .dtype = "f32",
       .data = "fashion-mnist",
       .space = "fashion",
+      .width = 0.75,
       .objective = "add-linear",
       .steps = 100,
       .architecture_steps = 20,

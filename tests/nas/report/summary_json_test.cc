@@ -22,6 +22,7 @@ TEST(SummaryJsonTest, HasTheKeysThatScriptsRead) {
   EXPECT_EQ(json["dtype"], "f32");
   EXPECT_EQ(json["data"], "fashion-mnist");
   EXPECT_EQ(json["space"], "fashion");
+  EXPECT_EQ(json["width"], 0.75);
   EXPECT_EQ(json["objective"], "add-linear");
   EXPECT_EQ(json["steps"], 100);
   EXPECT_EQ(json["architecture"], Json(summary.network.architecture));
