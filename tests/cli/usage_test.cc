@@ -52,7 +52,7 @@ TEST(UsageTest, CallsWrongUseWrong) {
   ExpectRefusal(RunProgram({"search", "--seed", "-1"}), 2, {"--seed"});
   ExpectRefusal(RunProgram({"info"}), 2, {"--space", "--network"});
   ExpectRefusal(RunProgram({"info", "--space", "fashion", "--network", "x"}), 2, {"one of"});
-  ExpectRefusal(RunProgram({"train"}), 2, {"--network FILE is missing"});
+  ExpectRefusal(RunProgram({"train"}), 2, {"--network NAME|FILE is missing"});
   ExpectRefusal(RunProgram({"eval", "--network", "x"}), 2, {"--weights FILE is missing"});
 }
 
