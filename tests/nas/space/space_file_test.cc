@@ -105,6 +105,8 @@ TEST(SpaceFileTest, BlocksMayBeGivenOneByOne) {
             "t.toml:14:8: found true, expected 'zero' only where blocks is a number");
   EXPECT_EQ(Refusal(WithLayers(kStem + stage + "['3x3_MBConv3']\ncandidates = ['Zero']\n")),
             "t.toml:14:14: found an array, expected 'candidates' only where blocks is a number");
+  EXPECT_EQ(Refusal(WithLayers(kStem + stage + "['3x3_MBConv3']\nshare = 'stage'\n")),
+            "t.toml:14:9: found 'stage', expected 'share' only where blocks is a number");
   EXPECT_EQ(Refusal(WithLayers(kStem + stage + "'3x3_MBConv3'\n")),
             "t.toml:13:10: found '3x3_MBConv3', expected an integer from 1 to 1000");
 }
