@@ -58,7 +58,7 @@ void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& su
     const std::span<const Path> paths(covering.data(),
                                       TakesAllPaths(sized.step) ? 1 : covering.size());
     for (const Path& path : paths) {
-      rehearsals.push_back([&supernet, &path, sized](Context& dry) {
+      rehearsals.emplace_back([&supernet, &path, sized](Context& dry) {
         const DryBatch batch(dry, supernet.space().input, sized.batch);
         RehearseStep(dry, supernet, sized.step, path, batch.images, batch.labels);
       });
@@ -73,7 +73,7 @@ void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& netw
   std::vector<PreparableStep> steps;
   if (batches.training > 0) {
     for (ParameterSlab* slab : network.Slabs()) slab->momentum(context);
-    steps.push_back([&network, &batches, image](Context& dry) {
+    steps.emplace_back([&network, &batches, image](Context& dry) {
       const DryBatch batch(dry, image, batches.training);
       const Rng dropout(0, RngPurpose::kDropout);
       Tape tape(dry, GradientsOf::kActivationsAndParameters);
@@ -84,7 +84,7 @@ void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& netw
     });
   }
   for (std::int64_t n : batches.evaluation) {
-    steps.push_back([&network, image, n](Context& dry) {
+    steps.emplace_back([&network, image, n](Context& dry) {
       const DryBatch batch(dry, image, n);
       Tape tape(dry, GradientsOf::kNothing);
       const Variable logits = network.Forward(tape, batch.images, {.norm = NormMode::kRunning});

@@ -170,6 +170,8 @@ TEST_F(PlantedOptimumTest, ProxylessGTakesTheCheapestOfEquals) {
   ExpectTheCheapest(AlgorithmOf<GradientSearcher>(), 0.03);
 }
 
+// With two paths two of three candidates move in a step, and each only against the other, so that
+// the same number of steps asks for a rate twice that of proxyless-g.
 TEST_F(PlantedOptimumTest, ProxylessGTwoTakesTheCheapestOfEquals) {
   ExpectTheCheapest(AlgorithmOf<TwoPathSearcher>(), 0.06);
 }
@@ -186,20 +188,12 @@ TEST_F(PlantedOptimumTest, ProxylessGTwoTakesTheOneWindowThatIsWideEnough) {
   ExpectTheWidest(AlgorithmOf<TwoPathSearcher>(), 0.06);
 }
 
-TEST_F(PlantedOptimumTest, DartsTakesTheOneWindowThatIsWideEnough) {
-  ExpectTheWidest(AlgorithmOf<DartsSearcher>(), 0.03);
-}
-
 TEST_F(PlantedOptimumTest, ProxylessGNeverSkipsEveryBlockWithoutLatency) {
   ExpectNotAllZero(AlgorithmOf<GradientSearcher>(), 0.02);
 }
 
 TEST_F(PlantedOptimumTest, ProxylessGTwoNeverSkipsEveryBlockWithoutLatency) {
   ExpectNotAllZero(AlgorithmOf<TwoPathSearcher>(), 0.04);
-}
-
-TEST_F(PlantedOptimumTest, DartsNeverSkipsEveryBlockWithoutLatency) {
-  ExpectNotAllZero(AlgorithmOf<DartsSearcher>(), 0.02);
 }
 
 }  // namespace
