@@ -4,19 +4,20 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/data_source.h"
 #include "data/loader.h"
-#include "data/split.h"
 #include "kernels/core/error.h"
+#include "kernels/core/timer.h"
 #include "nas/cli/command.h"
 #include "nas/cli/flags.h"
 #include "nas/cli/memory_budget.h"
 #include "nas/cli/search_cost.h"
-#include "nas/cli/search_estimate.h"
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
 #include "nas/config/run_config.h"
@@ -46,11 +47,23 @@ constexpr PublishedSet kPublishedSets[] = {
 
 // A measured step takes at most so many pixels where --batch says nothing: seconds, not minutes.
 constexpr std::int64_t kMeasuredPixels = 1 << 20;
-// Batches of images that measuring goes through.
-constexpr std::int64_t kMeasuredBatches = 8;
+constexpr int kWarmSteps = 1;
+constexpr int kTimedSteps = 4;
+
+// What a search with an algorithm takes in turn.
+struct StepsOfAlgorithm {
+  std::string_view name;
+  PlannedStep weights;
+  PlannedStep architecture;
+};
+constexpr StepsOfAlgorithm kAlgorithms[] = {
+    {"proxyless-g", PlannedStep::kWeights, PlannedStep::kArchitecture},
+    {"proxyless-g-two", PlannedStep::kWeights, PlannedStep::kTwoPaths},
+    {"darts", PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture}};
 
 struct CostConfig {
-  RunConfig run;     // space, algorithm, batch, device, threads, kernels, seed, json
+  RunConfig run;  // space, batch, device, threads, kernels, seed, json
+  std::string algorithm = "proxyless-g";
   std::string data;  // empty: synthetic images of the space's size
   std::optional<std::int64_t> images;
   CostRates rates;
@@ -61,11 +74,12 @@ void AddCostFlags(Flags& flags, CostConfig& config) {
   flags.Group("What");
   flags.Add("--space", run.space, "NAME|FILE", "Search space (default fashion)");
   flags.Add("--data", config.data, "DATA",
-            "Measure and count on these images (default: synthetic ones of the space's size)");
+            "Measure on these images and count them (default: synthetic ones of the space's size)");
   flags.Add("--images", config.images,
             "Training images to reckon with (default: the data's, or those of the set that the "
             "space was made for)");
-  flags.Add("--algorithm", run.algorithm, "NAME", "proxyless-g");
+  flags.Add("--algorithm", config.algorithm, "NAME",
+            "proxyless-g (default), proxyless-g-two or darts");
   flags.Group("Rates");
   flags.Add("--watts", config.rates.watts, "Power of the machine at work; adds the energy");
   flags.Add("--price", config.rates.price_per_hour, "Of an hour of the machine; adds the price");
@@ -96,6 +110,15 @@ void Validate(const CostConfig& config) {
             ", expected 2 or more");
 }
 
+const StepsOfAlgorithm& FindAlgorithm(const std::string& name) {
+  std::string names;
+  for (const StepsOfAlgorithm& algorithm : kAlgorithms) {
+    if (algorithm.name == name) return algorithm;
+    names += StrCat(names.empty() ? "" : ", ", algorithm.name);
+  }
+  Throw(ErrorCode::kInvalidArgument, "--algorithm: found '", name, "', accepted: ", names);
+}
+
 // Images to reckon with where neither flag nor data say so.
 std::int64_t PublishedImages(const std::string& space) {
   for (const PublishedSet& set : kPublishedSets) {
@@ -114,57 +137,67 @@ std::int64_t MeasuredBatch(const RunConfig& config, const SearchSpace& space) {
 DataSource OpenMeasuredData(const std::string& data, const SearchSpace& space, std::int64_t batch,
                             Allocator& allocator) {
   if (!data.empty()) return OpenDataSource(data, allocator);
-  const std::int64_t count = kMeasuredBatches * batch;
   return OpenDataSource(StrCat("synthetic:", ToString(space.input), ":", space.classes), allocator,
-                        {.synthetic_train_count = count, .synthetic_test_count = 1});
+                        {.synthetic_train_count = batch, .synthetic_test_count = 1});
 }
 
-std::vector<SizedStep> MeasuredKinds(std::int64_t batch) {
-  return {{PlannedStep::kWeights, batch}, {PlannedStep::kArchitecture, batch}};
+// Everything that measuring an algorithm takes.
+std::vector<SizedStep> StepsToMeasure(const StepsOfAlgorithm& algorithm, std::int64_t batch) {
+  return {
+      {algorithm.weights, batch}, {algorithm.architecture, batch}, {PlannedStep::kWeights, batch}};
 }
 
-void RequireMemory(Session& session, const SearchSpace& space, std::int64_t batch) {
+void RequireMemory(Session& session, const SearchSpace& space, const std::vector<SizedStep>& steps,
+                   std::int64_t batch) {
   const PlanOptions options{.batch = batch,
                             .threads = session.context().threads(),
                             .policy = session.context().policy(),
                             .data_bytes = 0};
-  const std::vector<SizedStep> steps = MeasuredKinds(batch);
   RequireWithinBudget(space, session.registry(), steps, options,
                       PlanSearch(space, session.registry(), steps, options).peak,
                       DefaultMemoryBudget());
 }
 
-// Seconds of steps of `batch` images, none of which changes anything.
-MeasuredSteps Measure(Session& session, const SearchSpace& space, const DataSource& data,
-                      std::int64_t batch, std::uint32_t seed) {
-  const std::int64_t images = data.train->size();
-  NAS_CHECK(images >= 2 * batch, "--batch: found ", batch, ", ", data.name, " has ", images,
-            " images, expected twice the batch or more");
-  const Split split = StratifiedSplit(*data.train, images / 2, seed);
-  const AugmentConfig augment{.stats = data.stats,
-                              .pad = space.recipe.crop_pad,
-                              .flip = space.recipe.flip,
-                              .cutout = space.recipe.cutout};
-  Loader weight_loader(*data.train, split.weights,
-                       {.batch_size = batch, .augment = augment, .seed = seed},
-                       session.allocator());
-  Loader arch_loader(*data.train, split.architecture,
-                     {.batch_size = batch, .augment = WithoutAugmentation(augment), .seed = seed},
-                     session.allocator());
-  Supernet supernet(session.context(), space);
+StepSeconds Measure(Session& session, const SearchSpace& space, const DataSource& data,
+                    const StepsOfAlgorithm& algorithm, std::int64_t batch, std::uint32_t seed) {
+  NAS_CHECK(data.train->size() >= batch, "--batch: found ", batch, ", ", data.name, " has ",
+            data.train->size(), " images");
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(batch));
+  std::iota(indices.begin(), indices.end(), 0);
+  EvalBatches batches(*data.train, indices, batch, data.stats, session.allocator());
+  const Batch images = batches.Get(0);
+  Context& context = session.context();
+  Supernet supernet(context, space);
   supernet.Initialize(seed);
-  PrepareSupernet(session.context(), session.allocator(), supernet, MeasuredKinds(batch));
-  return MeasureSteps(session.context(), supernet, weight_loader, arch_loader, seed);
+  PrepareSupernet(context, session.allocator(), supernet, StepsToMeasure(algorithm, batch));
+  const Rng rng(seed, RngPurpose::kCalibration);
+  // Mean over a few drawn paths, the same ones for every step.
+  const auto seconds = [&](PlannedStep step) {
+    double sum = 0;
+    for (int i = 0; i < kWarmSteps + kTimedSteps; ++i) {
+      const Path path = supernet.SamplePath(rng, static_cast<std::uint64_t>(i));
+      const Timer timer;
+      RehearseStep(context, supernet, step, path, images.images, images.labels);
+      if (i >= kWarmSteps) sum += timer.seconds();
+    }
+    return sum / kTimedSteps;
+  };
+  StepSeconds measured{.weight = seconds(algorithm.weights),
+                       .architecture = seconds(algorithm.architecture)};
+  measured.training =
+      algorithm.weights == PlannedStep::kWeights ? measured.weight : seconds(PlannedStep::kWeights);
+  return measured;
 }
 
-// `measured` is of steps of `batch` images; a step's time grows with its images.
-StepSeconds Scaled(const MeasuredSteps& measured, std::int64_t batch, const Recipe& recipe) {
-  const auto weight_scale = static_cast<double>(recipe.batch) / static_cast<double>(batch);
+// From steps of `batch` images to the recipe's: a step's time grows with its images.
+StepSeconds Scaled(const StepSeconds& measured, std::int64_t batch, const Recipe& recipe) {
   const std::int64_t arch_batch = recipe.arch_batch > 0 ? recipe.arch_batch : recipe.batch;
-  const auto arch_scale = static_cast<double>(arch_batch) / static_cast<double>(batch);
-  return {.weight = measured.weight_seconds * weight_scale,
-          .architecture = measured.architecture_seconds * arch_scale,
-          .training = measured.weight_seconds * weight_scale};
+  const auto scale = [&](std::int64_t images) {
+    return static_cast<double>(images) / static_cast<double>(batch);
+  };
+  return {.weight = measured.weight * scale(recipe.batch),
+          .architecture = measured.architecture * scale(arch_batch),
+          .training = measured.training * scale(recipe.batch)};
 }
 
 }  // namespace
@@ -175,6 +208,7 @@ int CostCommand(Arguments arguments) {
   AddCostFlags(flags, config);
   if (const auto code = flags.Parse(arguments)) return *code;
   Validate(config);
+  const StepsOfAlgorithm& algorithm = FindAlgorithm(config.algorithm);
 
   SearchSpace space = LoadSpace(config.run.space);
   Session session({.device = config.run.device,
@@ -191,12 +225,12 @@ int CostCommand(Arguments arguments) {
                                               : data.train->size();
   // Refused before anything is measured.
   CostOfSearch(space.recipe, images, {});
-  RequireMemory(session, space, batch);
-  const MeasuredSteps measured = Measure(session, space, data, batch, config.run.seed);
+  RequireMemory(session, space, StepsToMeasure(algorithm, batch), batch);
+  const StepSeconds measured = Measure(session, space, data, algorithm, batch, config.run.seed);
   const SearchCost cost = CostOfSearch(space.recipe, images, Scaled(measured, batch, space.recipe));
   const CostContext context{.space = space.name,
                             .data = data.name,
-                            .algorithm = config.run.algorithm,
+                            .algorithm = config.algorithm,
                             .device = config.run.device,
                             .device_name = session.backend().name(),
                             .threads = session.context().threads(),

@@ -37,11 +37,13 @@ constexpr char kPublishedNote[] =
 
 double Hours(double seconds) { return seconds / kSecondsPerHour; }
 
-std::string HoursText(double seconds) {
-  const double hours = Hours(seconds);
-  if (hours >= 1000) return FormatCount(std::llround(hours));
-  return hours >= 10 ? fmt::format("{:.1f}", hours) : fmt::format("{:.3f}", hours);
+// "0.245", "42.5", "3,207".
+std::string Readable(double value) {
+  if (value >= 1000) return FormatCount(std::llround(value));
+  return value >= 10 ? fmt::format("{:.1f}", value) : fmt::format("{:.3f}", value);
 }
+
+std::string HoursText(double seconds) { return Readable(Hours(seconds)); }
 
 double KilowattHours(double watts, double seconds) {
   return watts / kWattsPerKilowatt * Hours(seconds);
@@ -56,9 +58,9 @@ std::string PhaseLine(const char* name, const PhaseCost& phase) {
 std::string RatesText(const SearchCost& cost, const CostRates& rates) {
   std::string text;
   if (rates.watts) {
-    text += fmt::format("  {:<10}search {:.3g} kWh, with training {:.3g} kWh, at {:g} W\n",
-                        "energy", KilowattHours(*rates.watts, cost.search_seconds()),
-                        KilowattHours(*rates.watts, cost.total_seconds()), *rates.watts);
+    text += fmt::format("  {:<10}search {} kWh, with training {} kWh, at {:g} W\n", "energy",
+                        Readable(KilowattHours(*rates.watts, cost.search_seconds())),
+                        Readable(KilowattHours(*rates.watts, cost.total_seconds())), *rates.watts);
   }
   if (rates.price_per_hour) {
     text += fmt::format("  {:<10}search {:.2f}, with training {:.2f}, at {:g} an hour\n", "price",
@@ -120,10 +122,12 @@ std::string CostText(const SearchCost& cost, const CostRates& rates, const CostC
   std::string text =
       fmt::format("Cost of searching {} with {} on {}, {} thread(s)\n\n", context.space,
                   context.algorithm, context.device_name, context.threads);
-  text += fmt::format("  {:<10}weight step {}, architecture step {}, at batch {} of {}\n",
-                      "measured", FormatSeconds(context.measured.weight_seconds),
-                      FormatSeconds(context.measured.architecture_seconds), context.measured_batch,
-                      context.data);
+  text += fmt::format("  {:<10}weight step {}, architecture step {}, training step {}\n",
+                      "measured", FormatSeconds(context.measured.weight),
+                      FormatSeconds(context.measured.architecture),
+                      FormatSeconds(context.measured.training));
+  text += fmt::format("  {:<10}at batch {} of {}, without loading and the optimiser's update\n", "",
+                      context.measured_batch, context.data);
   text += fmt::format("  {:<10}{}, {} of them held out; {} batches of {} an epoch\n\n", "images",
                       FormatCount(cost.images), FormatCount(cost.held_out),
                       FormatCount(cost.batches_per_epoch), cost.batch);
@@ -156,8 +160,9 @@ std::string CostJson(const SearchCost& cost, const CostRates& rates, const CostC
             {"dtype", "f32"},
             {"measured",
              {{"batch", context.measured_batch},
-              {"weight_seconds", context.measured.weight_seconds},
-              {"architecture_seconds", context.measured.architecture_seconds}}},
+              {"weight_seconds", context.measured.weight},
+              {"architecture_seconds", context.measured.architecture},
+              {"training_seconds", context.measured.training}}},
             {"images", cost.images},
             {"held_out", cost.held_out},
             {"batch", cost.batch},

@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 
-#include "nas/cli/search_estimate.h"
 #include "nas/space/recipe.h"
 
 namespace nasengine {
@@ -36,15 +35,16 @@ struct SearchCost {
   double total_seconds() const { return search_seconds() + train.seconds; }
 };
 
-// Seconds of the recipe's steps: of a weight and an architecture step of the search, and of a
-// weight step along one path, which a training step of the derived network is taken for.
+// Of a weight and an architecture step of the search, and of a weight step along one path, which a
+// training step of the derived network is taken for.
 struct StepSeconds {
   double weight = 0;
   double architecture = 0;
   double training = 0;
 };
 
-// Throws kInvalidArgument when the images are too few for a batch or for holding any out.
+// `steps` are of the recipe's batches. Throws kInvalidArgument when the images are too few for a
+// batch or for holding any out.
 SearchCost CostOfSearch(const Recipe& recipe, std::int64_t images, const StepSeconds& steps);
 
 // What is known of the machine and its price.
@@ -62,7 +62,7 @@ struct CostContext {
   std::string device_name;  // "AMD EPYC ..."
   int threads = 0;
   std::int64_t measured_batch = 0;
-  MeasuredSteps measured;
+  StepSeconds measured;  // of steps of measured_batch images
 };
 
 std::string CostText(const SearchCost& cost, const CostRates& rates, const CostContext& context);

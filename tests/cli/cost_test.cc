@@ -25,23 +25,30 @@ class CostTest : public ::testing::Test {
 };
 
 TEST_F(CostTest, MeasuresAndMultiplies) {
-  const ProgramResult result = Cost({"--images", "1000", "--watts", "50", "--json"});
-  ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(result.err, "");
-  const Json json = Json::parse(result.out);
-  EXPECT_EQ(json["algorithm"], "proxyless-g");
-  EXPECT_EQ(json["images"], 1000);
-  EXPECT_GT(json["measured"]["weight_seconds"], 0);
-  EXPECT_GT(json["measured"]["architecture_seconds"], 0);
-  const double scale = json["batch"].get<double>() / json["measured"]["batch"].get<double>();
-  const Json& warmup = json["phases"]["warmup"];
-  EXPECT_NEAR(warmup["seconds"].get<double>(),
-              warmup["weight_steps"].get<double>() * scale *
-                  json["measured"]["weight_seconds"].get<double>(),
-              1e-9 * warmup["seconds"].get<double>());
-  EXPECT_NEAR(json["kilowatt_hours"]["total"].get<double>(),
-              0.05 * json["device_hours"]["total"].get<double>(), 1e-12);
-  EXPECT_EQ(json["published"].size(), 4u);
+  for (const std::string algorithm : {"proxyless-g", "proxyless-g-two", "darts"}) {
+    const ProgramResult result =
+        Cost({"--images", "1000", "--watts", "50", "--algorithm", algorithm, "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    const Json json = Json::parse(result.out);
+    EXPECT_EQ(json["algorithm"], algorithm);
+    EXPECT_EQ(json["images"], 1000);
+    const double scale = json["batch"].get<double>() / json["measured"]["batch"].get<double>();
+    const auto expect_product = [&](const std::string& phase, const std::string& step) {
+      const Json& cost = json["phases"][phase];
+      const double seconds = cost["seconds"];
+      EXPECT_GT(seconds, 0);
+      EXPECT_NEAR(seconds,
+                  cost["weight_steps"].get<double>() * scale * json["measured"][step].get<double>(),
+                  1e-9 * seconds);
+    };
+    expect_product("warmup", "weight_seconds");
+    expect_product("train", "training_seconds");
+    EXPECT_GT(json["measured"]["architecture_seconds"], 0);
+    EXPECT_NEAR(json["kilowatt_hours"]["total"].get<double>(),
+                0.05 * json["device_hours"]["total"].get<double>(), 1e-12);
+    EXPECT_EQ(json["published"].size(), 4u);
+  }
 }
 
 TEST_F(CostTest, ScalesAMeasuredStepToTheRecipesBatch) {

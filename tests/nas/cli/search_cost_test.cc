@@ -26,7 +26,7 @@ CostContext Context() {
           .device_name = "Some CPU",
           .threads = 2,
           .measured_batch = 16,
-          .measured = {.weight_seconds = 0.5, .architecture_seconds = 1}};
+          .measured = {.weight = 0.5, .architecture = 1, .training = 0.25}};
 }
 
 TEST(SearchCostTest, TakesThePublishedSteps) {
@@ -64,7 +64,8 @@ TEST(SearchCostTest, SaysHoursEnergyPriceAndWhatOthersPaid) {
   EXPECT_EQ(text.substr(0, text.find("  They assume")),
             R"(Cost of searching proxyless-imagenet with proxyless-g on Some CPU, 2 thread(s)
 
-  measured  weight step 0.50 s, architecture step 1.00 s, at batch 16 of synthetic:224x224x3:1000
+  measured  weight step 0.50 s, architecture step 1.00 s, training step 0.25 s
+            at batch 16 of synthetic:224x224x3:1000, without loading and the optimiser's update
   images    1,281,167, 50,000 of them held out; 4,810 batches of 256 an epoch
 
   phase       epochs    weight steps    architecture steps  device-hours
@@ -74,7 +75,7 @@ TEST(SearchCostTest, SaysHoursEnergyPriceAndWhatOthersPaid) {
   total                                                            5,426
 
   search    warm-up and search: 2,219 device-hours, 0.69 times the training
-  energy    search 222 kWh, with training 543 kWh, at 100 W
+  energy    search 221.9 kWh, with training 542.6 kWh, at 100 W
   price     search 221.90, with training 542.57, at 0.1 an hour
 
   Published searches for ImageNet, GPU-hours
