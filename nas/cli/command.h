@@ -28,5 +28,6 @@ int TrainCommand(Arguments arguments);
 int EvalCommand(Arguments arguments);
 int CostCommand(Arguments arguments);
 int InfoCommand(Arguments arguments);
+int PredictCommand(Arguments arguments);
 
 }  // namespace nasengine

@@ -7,7 +7,6 @@
 #include <numeric>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "data/data_source.h"
@@ -21,6 +20,7 @@
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
 #include "nas/config/run_config.h"
+#include "nas/search/searcher_factory.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/prepare.h"
 
@@ -50,20 +50,8 @@ constexpr std::int64_t kMeasuredPixels = 1 << 20;
 constexpr int kWarmSteps = 1;
 constexpr int kTimedSteps = 4;
 
-// What a search with an algorithm takes in turn.
-struct StepsOfAlgorithm {
-  std::string_view name;
-  PlannedStep weights;
-  PlannedStep architecture;
-};
-constexpr StepsOfAlgorithm kAlgorithms[] = {
-    {"proxyless-g", PlannedStep::kWeights, PlannedStep::kArchitecture},
-    {"proxyless-g-two", PlannedStep::kWeights, PlannedStep::kTwoPaths},
-    {"darts", PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture}};
-
 struct CostConfig {
-  RunConfig run;  // space, batch, device, threads, kernels, seed, json
-  std::string algorithm = "proxyless-g";
+  RunConfig run;     // space, algorithm, batch, device, threads, kernels, seed, json
   std::string data;  // empty: synthetic images of the space's size
   std::optional<std::int64_t> images;
   CostRates rates;
@@ -78,8 +66,8 @@ void AddCostFlags(Flags& flags, CostConfig& config) {
   flags.Add("--images", config.images,
             "Training images to reckon with (default: the data's, or those of the set that the "
             "space was made for)");
-  flags.Add("--algorithm", config.algorithm, "NAME",
-            "proxyless-g (default), proxyless-g-two or darts");
+  flags.Add("--algorithm", config.run.algorithm, "NAME",
+            StrCat(AlgorithmList(), " (default proxyless-g)"));
   flags.Group("Rates");
   flags.Add("--watts", config.rates.watts, "Power of the machine at work; adds the energy");
   flags.Add("--price", config.rates.price_per_hour, "Of an hour of the machine; adds the price");
@@ -97,7 +85,7 @@ void AddCostFlags(Flags& flags, CostConfig& config) {
 }
 
 void Validate(const CostConfig& config) {
-  ValidateConfig(config.run);
+  ValidateConfig(config.run, AlgorithmNames());
   const auto check = [](const char* flag, const std::optional<double>& rate) {
     NAS_CHECK(!rate || (std::isfinite(*rate) && *rate > 0), flag, ": found ", *rate,
               ", expected more than 0");
@@ -108,15 +96,6 @@ void Validate(const CostConfig& config) {
             ", expected 1 or more");
   NAS_CHECK(!config.run.batch || *config.run.batch >= 2, "--batch: found ", *config.run.batch,
             ", expected 2 or more");
-}
-
-const StepsOfAlgorithm& FindAlgorithm(const std::string& name) {
-  std::string names;
-  for (const StepsOfAlgorithm& algorithm : kAlgorithms) {
-    if (algorithm.name == name) return algorithm;
-    names += StrCat(names.empty() ? "" : ", ", algorithm.name);
-  }
-  Throw(ErrorCode::kInvalidArgument, "--algorithm: found '", name, "', accepted: ", names);
 }
 
 // Images to reckon with where neither flag nor data say so.
@@ -141,10 +120,11 @@ DataSource OpenMeasuredData(const std::string& data, const SearchSpace& space, s
                         {.synthetic_train_count = batch, .synthetic_test_count = 1});
 }
 
-// Everything that measuring an algorithm takes.
-std::vector<SizedStep> StepsToMeasure(const StepsOfAlgorithm& algorithm, std::int64_t batch) {
-  return {
-      {algorithm.weights, batch}, {algorithm.architecture, batch}, {PlannedStep::kWeights, batch}};
+// Everything that measuring an algorithm takes: its own steps, and a step that trains one path.
+std::vector<SizedStep> StepsToMeasure(const SearchAlgorithm& algorithm, std::int64_t batch) {
+  std::vector<SizedStep> steps{{PlannedStep::kWeights, batch}};
+  for (const PlannedStep step : algorithm.steps) steps.push_back({step, batch});
+  return steps;
 }
 
 void RequireMemory(Session& session, const SearchSpace& space, const std::vector<SizedStep>& steps,
@@ -159,7 +139,7 @@ void RequireMemory(Session& session, const SearchSpace& space, const std::vector
 }
 
 StepSeconds Measure(Session& session, const SearchSpace& space, const DataSource& data,
-                    const StepsOfAlgorithm& algorithm, std::int64_t batch, std::uint32_t seed) {
+                    const SearchAlgorithm& algorithm, std::int64_t batch, std::uint32_t seed) {
   NAS_CHECK(data.train->size() >= batch, "--batch: found ", batch, ", ", data.name, " has ",
             data.train->size(), " images");
   std::vector<std::int32_t> indices(static_cast<std::size_t>(batch));
@@ -182,21 +162,24 @@ StepSeconds Measure(Session& session, const SearchSpace& space, const DataSource
     }
     return sum / kTimedSteps;
   };
-  StepSeconds measured{.weight = seconds(algorithm.weights),
-                       .architecture = seconds(algorithm.architecture)};
-  measured.training =
-      algorithm.weights == PlannedStep::kWeights ? measured.weight : seconds(PlannedStep::kWeights);
+  StepSeconds measured{.training = seconds(PlannedStep::kWeights)};
+  const PlannedStep weights = algorithm.steps.front();
+  measured.weight = weights == PlannedStep::kWeights ? measured.training : seconds(weights);
+  if (algorithm.steps.size() > 1) {
+    measured.architecture = static_cast<double>(algorithm.architecture_steps(space.recipe).paths) *
+                            seconds(algorithm.steps.back());
+  }
   return measured;
 }
 
 // From steps of `batch` images to the recipe's: a step's time grows with its images.
-StepSeconds Scaled(const StepSeconds& measured, std::int64_t batch, const Recipe& recipe) {
-  const std::int64_t arch_batch = recipe.arch_batch > 0 ? recipe.arch_batch : recipe.batch;
+StepSeconds Scaled(const StepSeconds& measured, std::int64_t batch, const Recipe& recipe,
+                   const ArchitectureSteps& architecture) {
   const auto scale = [&](std::int64_t images) {
     return static_cast<double>(images) / static_cast<double>(batch);
   };
   return {.weight = measured.weight * scale(recipe.batch),
-          .architecture = measured.architecture * scale(arch_batch),
+          .architecture = measured.architecture * scale(architecture.images),
           .training = measured.training * scale(recipe.batch)};
 }
 
@@ -208,9 +191,10 @@ int CostCommand(Arguments arguments) {
   AddCostFlags(flags, config);
   if (const auto code = flags.Parse(arguments)) return *code;
   Validate(config);
-  const StepsOfAlgorithm& algorithm = FindAlgorithm(config.algorithm);
+  const SearchAlgorithm& algorithm = FindAlgorithm(config.run.algorithm);
 
   SearchSpace space = LoadSpace(config.run.space);
+  const ArchitectureSteps architecture = algorithm.architecture_steps(space.recipe);
   Session session({.device = config.run.device,
                    .threads = config.run.threads > 0 ? config.run.threads : AvailableThreads(),
                    .kernels = config.run.kernels});
@@ -224,13 +208,14 @@ int CostCommand(Arguments arguments) {
                               : published > 0 ? published
                                               : data.train->size();
   // Refused before anything is measured.
-  CostOfSearch(space.recipe, images, {});
+  CostOfSearch(space.recipe, architecture, images, {});
   RequireMemory(session, space, StepsToMeasure(algorithm, batch), batch);
   const StepSeconds measured = Measure(session, space, data, algorithm, batch, config.run.seed);
-  const SearchCost cost = CostOfSearch(space.recipe, images, Scaled(measured, batch, space.recipe));
+  const SearchCost cost = CostOfSearch(space.recipe, architecture, images,
+                                       Scaled(measured, batch, space.recipe, architecture));
   const CostContext context{.space = space.name,
                             .data = data.name,
-                            .algorithm = config.algorithm,
+                            .algorithm = config.run.algorithm,
                             .device = config.run.device,
                             .device_name = session.backend().name(),
                             .threads = session.context().threads(),

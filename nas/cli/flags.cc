@@ -123,6 +123,12 @@ void Flags::Add(const std::string& name, std::optional<double>& value, const std
   state_->Finish(state_->app.add_option(name, value, help), "X");
 }
 
+void Flags::AddRepeated(const std::string& name, std::vector<std::string>& values,
+                        const std::string& placeholder, const std::string& help) {
+  // One value an occurrence, so that what follows it is not taken for another.
+  state_->Finish(state_->app.add_option(name, values, help)->expected(1), placeholder)->take_all();
+}
+
 void Flags::AddSwitch(const std::string& name, bool& value, const std::string& help) {
   state_->Finish(state_->app.add_flag(name, value, help), "");
 }

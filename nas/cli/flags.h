@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nas/cli/command.h"
 
@@ -36,6 +37,9 @@ class Flags {
   void Add(const std::string& name, std::optional<std::int64_t>& value, const std::string& help);
   void Add(const std::string& name, double& value, const std::string& help);
   void Add(const std::string& name, std::optional<double>& value, const std::string& help);
+  // A flag that may be given several times; all values count.
+  void AddRepeated(const std::string& name, std::vector<std::string>& values,
+                   const std::string& placeholder, const std::string& help);
   // Without a value: true where it is given.
   void AddSwitch(const std::string& name, bool& value, const std::string& help);
   // `read` gets the flag with its dashes and the text, and throws Error for a wrong one.

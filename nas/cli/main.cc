@@ -17,6 +17,7 @@ constexpr Command kCommands[] = {
     {"search", "search a network for your data and this machine", SearchCommand},
     {"train", "train a network and test it", TrainCommand},
     {"eval", "accuracy of a network with its weights", EvalCommand},
+    {"predict", "latency of a network or a space by a table, block by block", PredictCommand},
     {"cost", "hours, energy and price of a whole search on this machine", CostCommand},
     {"info", "layers, parameters, MACs and memory of a space or a network", InfoCommand},
 };

@@ -33,13 +33,14 @@ bool WriteAll(int fd, std::string_view bytes) {
 
 }  // namespace
 
-std::string MetricsLine(const StepRecord& record) {
+std::string MetricsLine(const StepRecord& record, const CostUnit& cost) {
   return fmt::format(
       "{{\"step\":{},\"epoch\":{},\"phase\":\"{}\",\"loss\":{},\"top1\":{},\"lr\":{},"
-      "\"expected_latency_ms\":{},\"entropy\":{},\"ms\":{},\"peak_bytes\":{}}}\n",
+      "\"{}\":{},\"entropy\":{},\"ms\":{},\"peak_bytes\":{}}}\n",
       record.step, record.epoch, Name(record.phase), Number(record.loss), Number(record.top1),
-      Number(record.lr), Number(record.expected_latency_ms), Number(record.entropy),
-      Number(record.ms), record.peak_bytes);
+      Number(record.lr), cost.is_latency() ? "expected_latency_ms" : "expected_cost",
+      Number(record.expected_latency_ms), Number(record.entropy), Number(record.ms),
+      record.peak_bytes);
 }
 
 MetricsLog::~MetricsLog() {
@@ -54,7 +55,7 @@ MetricsLog::~MetricsLog() {
 void MetricsLog::Add(const StepRecord& record) {
   if (record.epoch != epoch_) Flush();
   epoch_ = record.epoch;
-  pending_ += MetricsLine(record);
+  pending_ += MetricsLine(record, cost_);
 }
 
 void MetricsLog::Flush() {

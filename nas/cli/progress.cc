@@ -65,7 +65,7 @@ std::string Progress::Line(const StepRecord& record, double now) const {
     add(fmt::format("{:.0f} img/s", static_cast<double>(phase_images_) / elapsed));
   }
   if (record.expected_latency_ms > 0) {
-    add(fmt::format("expected {}", FormatMs(record.expected_latency_ms)));
+    add(fmt::format("expected {}", FormatCost(record.expected_latency_ms, cost_)));
   }
   if (record.entropy > 0) add(fmt::format("entropy {:.3f}", record.entropy));
   add(FormatBytes(record.peak_bytes));

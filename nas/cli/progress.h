@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "nas/space/cost_unit.h"
 #include "nas/train/step_record.h"
 
 namespace nasengine {
@@ -25,6 +26,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // What the expectation counts; latency unless this is called.
+  void SetCost(const CostUnit& cost) { cost_ = cost; }
   // A whole line of its own.
   void Announce(const std::string& message);
   void Observe(const StepRecord& record);
@@ -36,6 +39,7 @@ class Progress {
   std::string Line(const StepRecord& record, double now) const;
 
   ProgressOptions options_;
+  CostUnit cost_;
   Phase phase_ = Phase::kWarmup;
   bool begun_ = false;
   bool line_open_ = false;

@@ -87,7 +87,8 @@ Json RatedJson(const SearchCost& cost, const std::optional<double>& rate, const 
 
 }  // namespace
 
-SearchCost CostOfSearch(const Recipe& recipe, std::int64_t images, const StepSeconds& steps) {
+SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architecture,
+                        std::int64_t images, const StepSeconds& steps) {
   const auto held_out = static_cast<std::int64_t>(
       std::llround(recipe.validation_fraction * static_cast<double>(images)));
   const std::int64_t training = images - held_out;
@@ -101,7 +102,7 @@ SearchCost CostOfSearch(const Recipe& recipe, std::int64_t images, const StepSec
                   .warmup = {},
                   .search = {},
                   .train = {}};
-  const SearchSchedule schedule(recipe, cost.batches_per_epoch, 0);
+  const SearchSchedule schedule(recipe, architecture, cost.batches_per_epoch, 0);
   const auto phase = [&](int epochs, std::int64_t weight_steps, std::int64_t architecture_steps,
                          double weight_seconds) {
     return PhaseCost{.epochs = epochs,

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "nas/search/architecture_steps.h"
 #include "nas/space/recipe.h"
 
 namespace nasengine {
@@ -43,9 +44,11 @@ struct StepSeconds {
   double training = 0;
 };
 
-// `steps` are of the recipe's batches. Throws kInvalidArgument when the images are too few for a
-// batch or for holding any out.
-SearchCost CostOfSearch(const Recipe& recipe, std::int64_t images, const StepSeconds& steps);
+// `steps` are of the recipe's batches and of an algorithm that takes `architecture` steps; the
+// comparison of paths that ends a random search is not in it. Throws kInvalidArgument when the
+// images are too few for a batch or for holding any out.
+SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architecture,
+                        std::int64_t images, const StepSeconds& steps);
 
 // What is known of the machine and its price.
 struct CostRates {

@@ -16,7 +16,7 @@ struct Unit {
   double factor;
 };
 
-constexpr Unit kLatencyUnits[] = {{"ms", 1.0}, {"us", 1e-3}, {"s", 1e3}};
+constexpr Unit kReferenceUnits[] = {{"", 1.0}, {"ms", 1.0}, {"us", 1e-3}, {"s", 1e3}};
 constexpr Unit kTimeUnits[] = {{"s", 1.0}, {"m", 60.0}, {"min", 60.0}, {"h", 3600.0}};
 constexpr Unit kByteUnits[] = {{"", 1.0},
                                {"B", 1.0},
@@ -47,8 +47,11 @@ double ParseQuantity(std::string_view flag, std::string_view text, std::span<con
 
 }  // namespace
 
-double ParseLatencyMs(std::string_view flag, std::string_view text) {
-  return ParseQuantity(flag, text, kLatencyUnits, "a time above 0 such as 20ms, 150us or 1s");
+ReferenceCost ParseReference(std::string_view flag, std::string_view text) {
+  const double value =
+      ParseQuantity(flag, text, kReferenceUnits,
+                    "a time above 0 such as 20ms, 150us or 1s, or a number in the table's unit");
+  return {.value = value, .is_time = text.ends_with('s')};
 }
 
 double ParseSeconds(std::string_view flag, std::string_view text) {

@@ -12,16 +12,22 @@
 namespace nasengine {
 namespace {
 
+// The key under which a table holds the layer whose head has `classes` classes, if not 0.
+std::string KeyInTable(LayerDesc layer, std::int64_t classes) {
+  if (layer.op == LayerOp::kClassifier && classes > 0) layer.out.c = classes;
+  return LatencyKey(layer);
+}
+
 // Looks layers up and collects the keys that are not there.
 class Lookup {
  public:
-  explicit Lookup(const LatencyTable& table) : table_(table) {}
+  Lookup(const LatencyTable& table, std::int64_t classes) : table_(table), classes_(classes) {}
 
   double Ms(const LayerDesc& layer) {
-    std::string key = LatencyKey(layer);
+    std::string key = KeyInTable(layer, classes_);
     if (key.empty()) return 0;
     const LatencyEntry* entry = table_.Find(key);
-    if (entry != nullptr) return entry->latency_ms;
+    if (entry != nullptr) return entry->cost;
     missing_.push_back(std::move(key));
     return 0;
   }
@@ -29,15 +35,15 @@ class Lookup {
 
  private:
   const LatencyTable& table_;
+  std::int64_t classes_;
   std::vector<std::string> missing_;
 };
 
 }  // namespace
 
-LatencyModel::LatencyModel(const SearchSpace& space, const LatencyTable& table,
-                           std::string_view table_name)
+LatencyModel::LatencyModel(const SearchSpace& space, const LatencyTable& table, const TableUse& use)
     : gates_(space.Gates()) {
-  Lookup lookup(table);
+  Lookup lookup(table, use.classes);
   for (const SpaceNode& node : space.nodes) {
     if (const auto* fixed = std::get_if<LayerDesc>(&node)) {
       fixed_ms_ += lookup.Ms(*fixed);
@@ -50,7 +56,7 @@ LatencyModel::LatencyModel(const SearchSpace& space, const LatencyTable& table,
     names_.push_back(choice.name);
   }
   if (!lookup.missing().empty()) {
-    Throw(ErrorCode::kNotFound, MissingKeysMessage(table_name, lookup.missing()));
+    Throw(ErrorCode::kNotFound, MissingKeysMessage(use.name, lookup.missing()));
   }
 }
 
@@ -156,18 +162,19 @@ double LatencyModel::ReferenceMs() const {
   return (SmallestReachableMs() + UniformExpectedMs()) / 2;
 }
 
-NetworkPrediction PredictNetwork(const LatencyTable& table, const NetworkDesc& network) {
+NetworkPrediction PredictNetwork(const LatencyTable& table, const NetworkDesc& network,
+                                 std::int64_t classes) {
   NetworkPrediction prediction;
   for (const LayerDesc& layer : network.layers) {
-    std::string key = LatencyKey(layer);
+    std::string key = KeyInTable(layer, classes);
     if (key.empty()) continue;
     const LatencyEntry* entry = table.Find(key);
     if (entry == nullptr) {
       prediction.missing.push_back(std::move(key));
       continue;
     }
-    prediction.latency_ms += entry->latency_ms;
-    prediction.layers.push_back({std::move(key), entry->latency_ms});
+    prediction.total += entry->cost;
+    prediction.layers.push_back({layer.name, std::move(key), entry->cost});
   }
   return prediction;
 }
@@ -179,8 +186,13 @@ std::string MissingKeysMessage(std::string_view table_name, std::span<const std:
     if (!named.insert(key).second) continue;
     list += (list.empty() ? " " : ", ") + key;
   }
-  return StrCat(table_name, ": found no entry for ", named.size(), " of the layers:", list,
-                "; measure them with --latency-table measure, or give a table that has them");
+  const bool lacks_head = std::ranges::any_of(
+      missing, [](const std::string& key) { return key.starts_with("Logits"); });
+  return StrCat(
+      table_name, ": found no entry for ", named.size(), " of the layers:", list,
+      "; measure them on the device (search --latency-table measure does so here) or give "
+      "a table that has them",
+      lacks_head ? "; --latency-classes N takes the head of N classes" : "");
 }
 
 }  // namespace nasengine

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,12 +18,19 @@ namespace nasengine {
 // Path probabilities, one row a searchable block in order; a row sums to 1.
 using BlockProbabilities = std::vector<std::vector<double>>;
 
+struct TableUse {
+  // What messages call the table.
+  std::string_view name = "the latency table";
+  // The classes that the table's head was measured with; 0: as many as the layers have.
+  std::int64_t classes = 0;
+};
+
+// All numbers are in the unit of the table: ms, as the functions' names say, unless it counts
+// another cost.
 class LatencyModel {
  public:
-  // Throws kNotFound, naming every key of the space that the table lacks; `table_name` is what the
-  // message calls the table.
-  LatencyModel(const SearchSpace& space, const LatencyTable& table,
-               std::string_view table_name = "the latency table");
+  // Throws kNotFound, naming every key of the space that the table lacks.
+  LatencyModel(const SearchSpace& space, const LatencyTable& table, const TableUse& use = {});
   // From times that are known already: of the fixed layers together, and of every candidate, one
   // row a block; no blocks are tied.
   LatencyModel(double fixed_ms, std::vector<std::vector<double>> rows);
@@ -63,21 +71,25 @@ class LatencyModel {
 };
 
 struct PredictedLayer {
+  std::string name;
   std::string key;
-  double latency_ms = 0;
+  double cost = 0;
 };
 
+// In the unit of the table.
 struct NetworkPrediction {
   // Sum over `layers`.
-  double latency_ms = 0;
+  double total = 0;
   // The layers that the table knows, in order; a skipped block is none.
   std::vector<PredictedLayer> layers;
   // The key of every layer that it does not know, in order, one a layer. Unless this is empty
-  // latency_ms is only a part.
+  // `total` is only a part.
   std::vector<std::string> missing;
 };
 
-NetworkPrediction PredictNetwork(const LatencyTable& table, const NetworkDesc& network);
+// `classes` as in TableUse.
+NetworkPrediction PredictNetwork(const LatencyTable& table, const NetworkDesc& network,
+                                 std::int64_t classes = 0);
 
 // One line for a user that names each key of `missing` once and says what supplies them.
 std::string MissingKeysMessage(std::string_view table_name, std::span<const std::string> missing);

@@ -138,7 +138,7 @@ LatencyTable MeasureTable(Context& context, std::span<const KeyedLayer> layers,
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const RobustSummary summary = subjects[i].Summary();
     table.entries[layers[i].key] = {
-        .latency_ms = summary.median, .mad_ms = summary.mad, .samples = summary.count};
+        .cost = summary.median, .mad = summary.mad, .samples = summary.count};
   }
   return table;
 }

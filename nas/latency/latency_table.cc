@@ -18,7 +18,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "nasengine-latency-table";
 constexpr int kVersion = 1;
-constexpr const char* kUnit = "ms";
 constexpr int64_t kMaxBatch = 1 << 20;
 constexpr int64_t kMaxThreads = 1 << 16;
 
@@ -28,8 +27,18 @@ void ExpectWord(const TableReader& table, std::string_view key, std::string_view
   if (value.kind != SourceValue::Kind::kString || value.text != word) Refuse(value, expected);
 }
 
-double ReadTime(const TableReader& table, std::string_view key) {
-  const char* expected = "a finite time in ms, 0 or more";
+// The keys of an entry: latency says its unit in the file's every line.
+struct EntryKeys {
+  explicit EntryKeys(const CostUnit& unit)
+      : cost(unit.is_latency() ? "latency_ms" : "cost"),
+        mad(unit.is_latency() ? "mad_ms" : "mad") {}
+  std::string_view cost;
+  std::string_view mad;
+};
+
+double ReadCost(const TableReader& table, std::string_view key, const CostUnit& unit) {
+  const std::string expected =
+      StrCat("a finite ", unit.is_latency() ? "time" : unit.name, " in ", unit.unit, ", 0 or more");
   const SourceValue& value = table.Require(key, expected);
   const bool is_number =
       value.kind == SourceValue::Kind::kInteger || value.kind == SourceValue::Kind::kReal;
@@ -37,11 +46,21 @@ double ReadTime(const TableReader& table, std::string_view key) {
   return value.real;
 }
 
-LatencyEntry ReadEntry(const SourceValue& value) {
-  const TableReader table(value, "an entry", {"latency_ms", "mad_ms", "samples"});
-  return {.latency_ms = ReadTime(table, "latency_ms"),
-          .mad_ms = ReadTime(table, "mad_ms"),
+LatencyEntry ReadEntry(const SourceValue& value, const CostUnit& unit) {
+  const EntryKeys keys(unit);
+  const TableReader table(value, "an entry", {keys.cost, keys.mad, "samples"});
+  return {.cost = ReadCost(table, keys.cost, unit),
+          .mad = ReadCost(table, keys.mad, unit),
           .samples = table.Int("samples", 1, std::numeric_limits<int64_t>::max())};
+}
+
+// A file without the key "cost" holds latency, and latency is in ms.
+CostUnit ReadUnit(const TableReader& reader) {
+  CostUnit unit{.name = reader.String("cost", "latency"), .unit = reader.String("unit")};
+  if (unit.is_latency() && unit.unit != CostUnit{}.unit) {
+    Refuse(*reader.Find("unit"), "'ms'");
+  }
+  return unit;
 }
 
 }  // namespace
@@ -52,20 +71,17 @@ const LatencyEntry* LatencyTable::Find(std::string_view key) const {
 }
 
 std::string LatencyTableToJson(const LatencyTable& table) {
-  Json json{{"format", kFormat},
-            {"version", kVersion},
-            {"device", table.device},
-            {"threads", table.threads},
-            {"batch", table.batch},
-            {"dtype", table.dtype},
-            {"runtime", table.runtime},
-            {"unit", kUnit},
-            {"created_by", table.created_by},
-            {"protocol", table.protocol},
-            {"entries", Json::object()}};
+  Json json{
+      {"format", kFormat},         {"version", kVersion},     {"device", table.device},
+      {"threads", table.threads},  {"batch", table.batch},    {"dtype", table.dtype},
+      {"runtime", table.runtime},  {"unit", table.cost.unit}, {"created_by", table.created_by},
+      {"protocol", table.protocol}};
+  if (!table.cost.is_latency()) json["cost"] = table.cost.name;
+  json["entries"] = Json::object();
+  const EntryKeys keys(table.cost);
   for (const auto& [key, entry] : table.entries) {
     json["entries"][key] = {
-        {"latency_ms", entry.latency_ms}, {"mad_ms", entry.mad_ms}, {"samples", entry.samples}};
+        {keys.cost, entry.cost}, {keys.mad, entry.mad}, {"samples", entry.samples}};
   }
   return json.dump(2) + "\n";
 }
@@ -75,14 +91,13 @@ LatencyTable LatencyTableFromJson(std::string_view json, std::string_view origin
   const SourceValue document = ParseJson(json, origin);
   const TableReader reader(document, "the document",
                            {"format", "version", "device", "threads", "batch", "dtype", "runtime",
-                            "unit", "created_by", "protocol", "entries"});
+                            "unit", "cost", "created_by", "protocol", "entries"});
   ExpectWord(reader, "format", kFormat);
   const SourceValue& version = reader.Require("version", StrCat("version ", kVersion));
   if (version.kind != SourceValue::Kind::kInteger || version.integer != kVersion) {
     Refuse(version, StrCat("version ", kVersion, ", the one this program reads"));
   }
-  ExpectWord(reader, "unit", kUnit);
-  LatencyTable table;
+  LatencyTable table{.cost = ReadUnit(reader)};
   table.device = reader.String("device");
   table.threads = static_cast<int>(reader.Int("threads", 1, kMaxThreads));
   table.batch = reader.Int("batch", 1, kMaxBatch);
@@ -93,13 +108,9 @@ LatencyTable LatencyTableFromJson(std::string_view json, std::string_view origin
   const SourceValue& entries = reader.Require("entries", "a table of keys");
   if (entries.kind != SourceValue::Kind::kTable) Refuse(entries, "a table of keys");
   for (const SourceValue::Member& member : entries.members) {
-    table.entries[member.key] = ReadEntry(member.value);
+    table.entries[member.key] = ReadEntry(member.value, table.cost);
   }
   return table;
-}
-
-LatencyTable LoadLatencyTable(const std::string& path) {
-  return LatencyTableFromJson(ReadFile(path), path);
 }
 
 void SaveLatencyTable(const std::string& path, const LatencyTable& table) {

@@ -38,6 +38,10 @@ std::string FormatSeconds(double seconds) {
   return fmt::format("{}h {:02}m", minutes / 60, minutes % 60);
 }
 
-std::string FormatMs(double ms) { return fmt::format("{:#.4g} ms", ms); }
+std::string FormatMs(double ms) { return FormatCost(ms, {}); }
+
+std::string FormatCost(double value, const CostUnit& cost) {
+  return fmt::format("{:#.4g} {}", value, cost.unit);
+}
 
 }  // namespace nasengine

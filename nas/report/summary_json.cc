@@ -16,13 +16,21 @@ Json OrNull(const std::optional<double>& value) {
   return value.has_value() ? Json(*value) : Json(nullptr);
 }
 
+// Of the table's cost: latency's own place is not for other things.
+Json ExpectedCost(const LatencySummary& latency) {
+  return {{"name", latency.cost.name},      {"unit", latency.cost.unit},
+          {"expected", latency.expected},   {"predicted", latency.predicted},
+          {"reference", latency.reference}, {"initial_expected", latency.initial_expected}};
+}
+
 Json ToJson(const LatencySummary& latency) {
-  return {{"expected", latency.expected},
-          {"predicted", latency.predicted},
+  const auto time = [&](double ms) { return latency.cost.is_latency() ? Json(ms) : Json(nullptr); };
+  return {{"expected", time(latency.expected)},
+          {"predicted", time(latency.predicted)},
           {"measured", MeasuredMs(latency.measured)},
           {"measured_mad", latency.measured > 0 ? Json(latency.measured_mad) : Json(nullptr)},
-          {"reference", latency.reference},
-          {"initial_expected", latency.initial_expected},
+          {"reference", time(latency.reference)},
+          {"initial_expected", time(latency.initial_expected)},
           {"table", latency.table}};
 }
 
@@ -44,14 +52,19 @@ Json ToJson(const PhaseSeconds& seconds) {
           {"total", seconds.total}};
 }
 
-Json ToJson(const BaselineSummary& row) {
-  return {
+Json ToJson(const BaselineSummary& row, const CostUnit& cost) {
+  const Json predicted(row.predicted_ms);
+  Json json{
       {"kind", row.kind},
       {"architecture", row.architecture},
       {"parameters", row.parameters},
       {"macs", row.macs},
-      {"latency_ms", {{"predicted", row.predicted_ms}, {"measured", MeasuredMs(row.measured_ms)}}},
+      {"latency_ms",
+       {{"predicted", cost.is_latency() ? predicted : Json(nullptr)},
+        {"measured", MeasuredMs(row.measured_ms)}}},
       {"accuracy", {{"validation_top1", row.validation_top1}, {"test_top1", row.test_top1}}}};
+  if (!cost.is_latency()) json["cost"] = {{"predicted", predicted}};
+  return json;
 }
 
 }  // namespace
@@ -83,7 +96,10 @@ std::string SummaryToJson(const SearchSummary& summary) {
             {"seconds", ToJson(summary.seconds)},
             {"baselines", Json::array()},
             {"stopped", summary.stopped}};
-  for (const BaselineSummary& row : summary.baselines) json["baselines"].push_back(ToJson(row));
+  if (!summary.latency_ms.cost.is_latency()) json["cost"] = ExpectedCost(summary.latency_ms);
+  for (const BaselineSummary& row : summary.baselines) {
+    json["baselines"].push_back(ToJson(row, summary.latency_ms.cost));
+  }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

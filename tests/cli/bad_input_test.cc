@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/core/file_io.h"
-#include "nas/latency/latency_table.h"
+#include "nas/latency/table_file.h"
 #include "tests/cli/program.h"
 #include "tests/data/idx_files.h"
 #include "tests/support/temp_dir.h"

@@ -25,7 +25,7 @@ class CostTest : public ::testing::Test {
 };
 
 TEST_F(CostTest, MeasuresAndMultiplies) {
-  for (const std::string algorithm : {"proxyless-g", "proxyless-g-two", "darts"}) {
+  for (const std::string algorithm : {"proxyless-g", "proxyless-g-two", "proxyless-r", "darts"}) {
     const ProgramResult result =
         Cost({"--images", "1000", "--watts", "50", "--algorithm", algorithm, "--json"});
     ASSERT_EQ(result.exit_code, 0) << result.err;

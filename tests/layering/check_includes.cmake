@@ -34,7 +34,7 @@ set(rows
   "bench                                  kernels/ autograd/ data/ nas/"
 )
 # Slow to compile: for a few .cc files, never for a header of ours.
-set(heavy "^(CLI/|CLI\\.hpp|nlohmann/|toml\\+\\+|toml\\.hpp|spdlog/|fmt/|dnnl|oneapi/)")
+set(heavy "^(CLI/|CLI\\.hpp|nlohmann/|toml\\+\\+|toml\\.hpp|spdlog/|fmt/|yaml-cpp/|dnnl|oneapi/)")
 set(heavy_but_light "^nlohmann/json_fwd\\.hpp$")
 set(vendor "^(dnnl|oneapi/|cuda|cudnn|cublas|nccl)")
 # A file's name says which vendor it knows.

@@ -17,7 +17,7 @@ inline LatencyTable FakeLatencyTable(const SearchSpace& space,
                      .created_by = "a test",
                      .protocol = "computed, not measured"};
   for (const KeyedLayer& keyed : DistinctKeys(space)) {
-    table.entries[keyed.key] = {.latency_ms = latency_ms(keyed.layer), .mad_ms = 0, .samples = 1};
+    table.entries[keyed.key] = {.cost = latency_ms(keyed.layer), .mad = 0, .samples = 1};
   }
   return table;
 }

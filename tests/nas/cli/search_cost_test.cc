@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/core/error.h"
+#include "nas/search/searcher_factory.h"
 #include "nas/space/space_file.h"
 
 namespace nasengine {
@@ -14,8 +15,13 @@ namespace {
 
 constexpr std::int64_t kImageNetImages = 1'281'167;
 
+ArchitectureSteps ArchitectureOf(const Recipe& recipe) {
+  return FindAlgorithm("proxyless-g").architecture_steps(recipe);
+}
+
 SearchCost ImageNetCost(const StepSeconds& steps) {
-  return CostOfSearch(LoadSpace("proxyless-imagenet").recipe, kImageNetImages, steps);
+  const Recipe recipe = LoadSpace("proxyless-imagenet").recipe;
+  return CostOfSearch(recipe, ArchitectureOf(recipe), kImageNetImages, steps);
 }
 
 CostContext Context() {
@@ -50,12 +56,12 @@ TEST(SearchCostTest, MultipliesStepsBySeconds) {
 
 TEST(SearchCostTest, RefusesTooFewImages) {
   Recipe recipe = LoadSpace("fashion").recipe;  // batches of 64, a tenth held out
-  EXPECT_NO_THROW(CostOfSearch(recipe, 72, {}));
+  EXPECT_NO_THROW(CostOfSearch(recipe, ArchitectureOf(recipe), 72, {}));
   for (const std::int64_t images : {1, 10, 70}) {
-    EXPECT_THROW(CostOfSearch(recipe, images, {}), Error) << images;
+    EXPECT_THROW(CostOfSearch(recipe, ArchitectureOf(recipe), images, {}), Error) << images;
   }
   recipe.validation_fraction = 0;
-  EXPECT_THROW(CostOfSearch(recipe, 1'000, {}), Error);
+  EXPECT_THROW(CostOfSearch(recipe, ArchitectureOf(recipe), 1'000, {}), Error);
 }
 
 TEST(SearchCostTest, SaysHoursEnergyPriceAndWhatOthersPaid) {

@@ -182,13 +182,14 @@ TEST(LatencyModelTest, NamesEveryMissingKeyOnce) {
   ASSERT_EQ(table.entries.erase(first), 1u);
   ASSERT_EQ(table.entries.erase(second), 1u);
   try {
-    const LatencyModel model(TinySpace(), table, "pixel.json");
+    const LatencyModel model(TinySpace(), table, {.name = "pixel.json"});
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_EQ(std::string(error.what()),
               "pixel.json: found no entry for 2 of the layers: " + first + ", " + second +
-                  "; measure them with --latency-table measure, or give a table that has them");
+                  "; measure them on the device (search --latency-table measure does so here) or give a "
+                  "table that has them");
   }
 }
 
@@ -206,11 +207,11 @@ TEST(LatencyModelTest, PredictsANetworkLayerByLayer) {
   LatencyTable table = FakeLatencyTable(space, TinyMs);
   const NetworkDesc network = Derive(space, std::vector<int>{1, 0});
   const NetworkPrediction whole = PredictNetwork(table, network);
-  EXPECT_DOUBLE_EQ(whole.latency_ms, TinyModel().PathMs(std::vector<int>{1, 0}));
+  EXPECT_DOUBLE_EQ(whole.total, TinyModel().PathMs(std::vector<int>{1, 0}));
   ASSERT_EQ(whole.layers.size(), 4u);
   EXPECT_EQ(whole.layers[1].key,
             "expanded_conv-input:8x8x4-output:4x4x8-expand:6-kernel:5-stride:2-idskip:0");
-  EXPECT_DOUBLE_EQ(whole.layers[1].latency_ms, 5.6);
+  EXPECT_DOUBLE_EQ(whole.layers[1].cost, 5.6);
   EXPECT_TRUE(whole.missing.empty());
   // A skipped block is no layer to time.
   EXPECT_EQ(PredictNetwork(table, Derive(space, std::vector<int>{1, 2})).layers.size(), 3u);
@@ -218,7 +219,7 @@ TEST(LatencyModelTest, PredictsANetworkLayerByLayer) {
   table.entries.erase(whole.layers[1].key);
   const NetworkPrediction part = PredictNetwork(table, network);
   EXPECT_EQ(part.missing, std::vector<std::string>{whole.layers[1].key});
-  EXPECT_DOUBLE_EQ(part.latency_ms, whole.latency_ms - 5.6);
+  EXPECT_DOUBLE_EQ(part.total, whole.total - 5.6);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ TEST_F(LatencyProfilerTest, TimesEveryKeyOfASpace) {
   EXPECT_EQ(table.runtime, "nasengine");
   EXPECT_FALSE(table.device.empty());
   for (const auto& [key, entry] : table.entries) {
-    EXPECT_TRUE(std::isfinite(entry.latency_ms) && entry.latency_ms > 0) << key;
+    EXPECT_TRUE(std::isfinite(entry.cost) && entry.cost > 0) << key;
     EXPECT_EQ(entry.samples, 9) << key;
   }
   // Complete, and fit to be written and read.

@@ -8,6 +8,7 @@
 
 #include "kernels/core/error.h"
 #include "kernels/core/file_io.h"
+#include "nas/latency/table_file.h"
 #include "nas/space/space_file.h"
 #include "tests/support/fake_latency_table.h"
 #include "tests/support/temp_dir.h"

@@ -2,39 +2,18 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "nas/latency/latency_model.h"
+#include "nas/latency/table_file.h"
 #include "nas/space/space_file.h"
 
 namespace nasengine {
 namespace {
-
-// The published table is flat YAML: a key at the start of a line, indented numbers below it.
-LatencyTable ReadPublishedTable(const std::string& path) {
-  LatencyTable table{.device = "Google Pixel 1",
-                     .runtime = "TensorFlow Lite",
-                     .created_by = "a test",
-                     .protocol = "published means"};
-  std::ifstream file(path);
-  std::string key;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty()) continue;
-    const std::size_t colon = line[0] == ' ' ? line.find(": ") : line.rfind(':');
-    if (line[0] != ' ') {
-      key = line.substr(0, colon);
-    } else if (line.find("count") != std::string::npos) {
-      table.entries[key].samples = std::stoll(line.substr(colon + 1));
-    } else if (line.find("mean") != std::string::npos) {
-      table.entries[key].latency_ms = std::stod(line.substr(colon + 1));
-    }
-  }
-  // Through the file format, so that the test covers it with a table of real numbers.
-  return LatencyTableFromJson(LatencyTableToJson(table), path);
-}
 
 class MobileTableTest : public ::testing::Test {
  protected:
@@ -45,7 +24,7 @@ class MobileTableTest : public ::testing::Test {
     }
     const std::string path = std::string(shared) + "/data/mobile_lut/mobile_trim.yaml";
     if (!std::ifstream(path)) GTEST_SKIP() << path << " is not there";
-    table_ = ReadPublishedTable(path);
+    table_ = LoadLatencyTable(path);
   }
 
   // The path that takes the candidate of this name in every block.
@@ -96,7 +75,7 @@ TEST_F(MobileTableTest, GivesThePublishedPaths) {
     EXPECT_NEAR(model.PathMs(path), latency_ms, kTolerance) << candidate;
     const NetworkPrediction prediction = PredictNetwork(table_, Derive(space_, path));
     EXPECT_TRUE(prediction.missing.empty());
-    EXPECT_NEAR(prediction.latency_ms, latency_ms, kTolerance) << candidate;
+    EXPECT_NEAR(prediction.total, latency_ms, kTolerance) << candidate;
   }
 }
 
@@ -105,8 +84,64 @@ TEST_F(MobileTableTest, RefusesAnotherSizeOrAnotherHead) {
       Derive(WithData(space_, {224, 224, 3}, 10), AllOf(space_, "3x3_MBConv3"));
   const NetworkPrediction prediction = PredictNetwork(table_, network);
   EXPECT_EQ(prediction.missing, std::vector<std::string>{"Logits-input:7x7x1280-output:10"});
-  EXPECT_NEAR(prediction.latency_ms, 76.048099 - 0.309642, 2e-6);
+  EXPECT_NEAR(prediction.total, 76.048099 - 0.309642, 2e-6);
   EXPECT_ANY_THROW(LatencyModel(WithData(space_, {192, 192, 3}, 1000), table_));
+}
+
+TEST_F(MobileTableTest, TakesTheHeadOfAsManyClassesAsItIsTold) {
+  const SearchSpace ten = WithData(space_, {224, 224, 3}, 10);
+  EXPECT_EQ(LatencyModel(ten, table_, {.classes = 1000}).UniformExpectedMs(),
+            LatencyModel(space_, table_).UniformExpectedMs());
+  const NetworkPrediction prediction =
+      PredictNetwork(table_, Derive(ten, AllOf(ten, "3x3_MBConv3")), 1000);
+  EXPECT_TRUE(prediction.missing.empty());
+  EXPECT_NEAR(prediction.total, 76.048099, kTolerance);
+}
+
+// d E / d alpha by central differences of the expectation itself.
+TEST_F(MobileTableTest, HasTheGradientOfItsExpectation) {
+  const LatencyModel model(space_, table_);
+  std::vector<std::vector<double>> alphas;
+  for (const ChoiceNode* choice : space_.Choices()) {
+    alphas.emplace_back();
+    for (std::size_t k = 0; k < choice->candidates.size(); ++k) {
+      alphas.back().push_back(std::sin(static_cast<double>(3 * alphas.size() + k)));
+    }
+  }
+  const auto probabilities = [&] {
+    BlockProbabilities rows;
+    for (const std::vector<double>& alpha : alphas) {
+      double sum = 0;
+      rows.emplace_back();
+      for (const double a : alpha) sum += std::exp(a);
+      for (const double a : alpha) rows.back().push_back(std::exp(a) / sum);
+    }
+    return rows;
+  };
+  constexpr double kStep = 1e-5;
+  for (const std::size_t block : {0u, 1u, 20u}) {
+    const std::vector<double> gradient =
+        model.AlphaGradientMs(static_cast<int>(block), probabilities()[block]);
+    for (std::size_t k = 0; k < gradient.size(); ++k) {
+      const double at = alphas[block][k];
+      alphas[block][k] = at + kStep;
+      const double above = model.ExpectedMs(probabilities());
+      alphas[block][k] = at - kStep;
+      const double below = model.ExpectedMs(probabilities());
+      alphas[block][k] = at;
+      // The expectation is of the order of 100 ms and carries its rounding into the difference.
+      EXPECT_NEAR(gradient[k], (above - below) / (2 * kStep), 1e-7) << block << " " << k;
+    }
+  }
+}
+
+TEST_F(MobileTableTest, ReadsTheTablesOfAThirdParty) {
+  const std::string folder = std::string(std::getenv("NASENGINE_SHARED")) + "/data/mobile_lut/";
+  for (const std::string name : {"cpu_b", "cpu_s", "gpu"}) {
+    const LatencyTable table = LoadLatencyTable(folder + "thirdparty_blocks_" + name + ".csv");
+    EXPECT_EQ(table.entries.size(), 72u);
+    EXPECT_GT(LatencyModel(space_, table).UniformExpectedMs(), 0);
+  }
 }
 
 }  // namespace
