@@ -24,10 +24,13 @@ struct BenchOptions {
   int rounds = 0;
   // Where memory's picture goes; empty: nowhere.
   std::string svg;
+  // Accuracies of trained networks.
+  std::string table;
 };
 
 nlohmann::ordered_json BenchKernels(const BenchOptions& options);
 nlohmann::ordered_json BenchStep(const BenchOptions& options);
 nlohmann::ordered_json BenchMemory(const BenchOptions& options);
+nlohmann::ordered_json BenchTable(const BenchOptions& options);
 
 }  // namespace nasengine

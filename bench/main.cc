@@ -33,6 +33,7 @@ constexpr Command kCommands[] = {
     {"kernels", "every operator against the vendor's and the machine's limit", BenchKernels},
     {"step", "time and memory of a search's steps, and of a step of all paths", BenchStep},
     {"memory", "memory of one path against all, as candidates are added", BenchMemory},
+    {"search-table", "searches on a table of trained networks, over many seeds", BenchTable},
     {"all", "kernels, step and memory", BenchAll},
 };
 
@@ -64,6 +65,7 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
       ->check(CheckCount);
   command.add_option("--rounds", options.rounds, "rounds to take the median of")->check(CheckCount);
   command.add_option("--svg", options.svg, "memory: a picture of it, such as memory.svg");
+  command.add_option("--table", options.table, "search-table: nasbench201_accuracy.csv");
 }
 
 int Run(int argc, char** argv) {
@@ -73,7 +75,8 @@ int Run(int argc, char** argv) {
       "Examples:\n"
       "  nasengine bench kernels --filter depthwise --json\n"
       "  chrt -f 1 ./nasengine bench step --space fashion\n"
-      "  nasengine bench memory --svg memory.svg\n");
+      "  nasengine bench memory --svg memory.svg\n"
+      "  nasengine bench search-table --table nasbench201_accuracy.csv\n");
   BenchOptions options;
   options.threads = AvailableThreads();
   for (const Command& command : kCommands) {

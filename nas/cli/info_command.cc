@@ -15,6 +15,7 @@
 #include "nas/config/machine.h"
 #include "nas/config/run_config.h"
 #include "nas/report/format.h"
+#include "nas/search/searcher_factory.h"
 #include "nas/space/info.h"
 #include "nas/space/network_zoo.h"
 #include "nas/space/space_file.h"
@@ -48,7 +49,7 @@ void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.Add("--network", config.network, "NAME|FILE", NetworkFlagHelp());
   flags.Group("Memory plan");
   flags.Add("--batch", config.batch, "Images per step; adds the plan");
-  flags.Add("--algorithm", config.run.algorithm, "NAME", "proxyless-g");
+  flags.Add("--algorithm", config.run.algorithm, "NAME", AlgorithmList());
   flags.Add("--dtype", config.run.dtype, "TYPE", "f32");
   flags.Add("--device", config.run.device, "DEVICE", "cpu");
   flags.Add("--threads", config.run.threads, "Default: as many as this process may use");
@@ -127,18 +128,16 @@ int InfoCommand(Arguments arguments) {
   if (!config.network.empty() && config.run.width != 1.0) {
     return WrongUsage("info", "--width goes with --space; a network takes it as NAME@WIDTH");
   }
-  ValidateConfig(config.run);
+  ValidateConfig(config.run, AlgorithmNames());
   if (!config.space.empty()) {
     const SearchSpace space = LoadSpace(config.space, config.run.width);
     Print(config, space, [&](Session& session, PlanOptions options) {
       // A search has a loader for the weights and one for the architecture.
       options.data_bytes = LoaderBytes(space.input, options.batch, 2);
-      const std::int64_t arch_batch =
-          space.recipe.arch_batch > 0 ? space.recipe.arch_batch : options.batch;
-      return PlanSearch(
-          space, session.registry(),
-          {{PlannedStep::kWeights, options.batch}, {PlannedStep::kArchitecture, arch_batch}},
-          options);
+      Recipe recipe = space.recipe;
+      recipe.batch = options.batch;
+      const SearchAlgorithm& algorithm = FindAlgorithm(config.run.algorithm);
+      return PlanSearch(space, session.registry(), SearchSteps(algorithm, recipe), options);
     });
     return kExitDone;
   }

@@ -23,6 +23,7 @@
 #include "nas/report/format.h"
 #include "nas/report/search_screen.h"
 #include "nas/report/summary_json.h"
+#include "nas/search/searcher_factory.h"
 #include "nas/space/architecture_file.h"
 #include "nas/space/space_file.h"
 
@@ -50,14 +51,21 @@ void AddTaskFlags(Flags& flags, RunConfig& config) {
   flags.Add("--space", config.space, "NAME|FILE",
             "fashion (default), cifar, proxyless-imagenet or a TOML file");
   flags.Add("--width", config.width, "Multiplier of the space's channels (default 1)");
-  flags.Add("--algorithm", config.algorithm, "NAME", "proxyless-g");
-  flags.Add("--objective", config.objective, "NAME", "add-linear (default), mul-log or none");
-  flags.Add("--latency-table", config.latency_table, "FILE|measure",
-            "Layer latencies (default: measured on this machine)");
+  flags.Add("--algorithm", config.algorithm, "NAME", AlgorithmList());
+  flags.Add("--objective", config.objective, "NAME",
+            "add-linear, mul-log or none (default: the algorithm's)");
+  flags.Add("--latency-table", config.latency_table, "FILE|macs|measure",
+            "Layer latencies: JSON, YAML or CSV; MACs instead (default: measured on this machine)");
+  flags.Add("--cost", config.cost, "NAME", "Another cost of the table in place of latency");
+  flags.Add("--latency-classes", config.latency_classes,
+            "Classes that the table's head was measured with (default: those of the data)");
   flags.AddParsed("--reference-latency", "TIME",
-                  "R of the objective, such as 20ms (default: from the table)",
+                  "R of the objective, such as 20ms, or in the unit of the cost (default: from the "
+                  "table)",
                   [&config](const std::string& flag, const std::string& text) {
-                    config.reference_latency_ms = ParseLatencyMs(flag, text);
+                    const ReferenceCost reference = ParseReference(flag, text);
+                    config.reference_latency_ms = reference.value;
+                    config.reference_is_time = reference.is_time;
                   });
   flags.Add("--init", config.init, "FROM", "First weights to train: inherited (default) or random");
   flags.AddSwitch("--baselines", config.baselines, "Also train other networks of the same latency");
@@ -130,43 +138,56 @@ RunConfig Resolved(const RunConfig& config, const SearchEstimate& estimate,
   resolved.data = AbsoluteDataSource(config.data);
   if (!IsBuiltinSpace(config.space)) resolved.space = AbsoluteIfThere(config.space);
   resolved.latency_table = AbsoluteIfThere(table_path);
+  resolved.objective = estimate.objective;
   resolved.reference_latency_ms = estimate.reference_latency_ms;
+  resolved.cost = estimate.cost.is_latency() ? "" : estimate.cost.name;
+  resolved.reference_is_time = estimate.cost.is_latency();
   if (resolved.threads == 0) resolved.threads = AvailableThreads();
   return resolved;
 }
 
 std::string EstimateText(const SearchEstimate& estimate) {
   const PhaseSeconds& seconds = estimate.seconds;
+  const std::string scored =
+      estimate.scored_paths > 0 ? fmt::format(", {} paths scored", estimate.scored_paths) : "";
+  const std::string all_paths =
+      estimate.all_paths_bytes > 0
+          ? fmt::format("; all paths would take {}", FormatBytes(estimate.all_paths_bytes))
+          : "";
   return fmt::format(
-      "estimate: warm-up {}, search {}, training {}; {} weight and {} architecture steps\n"
-      "memory:   {} planned of {}; all paths would take {}\n"
-      "latency:  reference {}",
+      "estimate: warm-up {}, search {}, training {}; {} weight and {} architecture steps{}\n"
+      "memory:   {} planned of {}{}\n"
+      "{:<9} reference {}",
       FormatSeconds(seconds.warmup), FormatSeconds(seconds.search), FormatSeconds(seconds.train),
-      FormatCount(estimate.weight_steps), FormatCount(estimate.architecture_steps),
-      FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes),
-      FormatBytes(estimate.all_paths_bytes), FormatMs(estimate.reference_latency_ms));
+      FormatCount(estimate.weight_steps), FormatCount(estimate.architecture_steps), scored,
+      FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes), all_paths,
+      estimate.cost.name + ":", FormatCost(estimate.reference_latency_ms, estimate.cost));
 }
 
 std::string EstimateJson(const SearchEstimate& estimate) {
   const PhaseSeconds& seconds = estimate.seconds;
   const Recipe& recipe = estimate.recipe;
-  const nlohmann::ordered_json json{{"dry_run", true},
-                                    {"seconds",
-                                     {{"profile", seconds.profile},
-                                      {"warmup", seconds.warmup},
-                                      {"search", seconds.search},
-                                      {"train", seconds.train},
-                                      {"total", seconds.total}}},
-                                    {"peak_bytes", estimate.peak_bytes},
-                                    {"all_paths_peak_bytes", estimate.all_paths_bytes},
-                                    {"memory_budget", estimate.budget_bytes},
-                                    {"steps", estimate.weight_steps},
-                                    {"architecture_steps", estimate.architecture_steps},
-                                    {"reference_latency_ms", estimate.reference_latency_ms},
-                                    {"batch", recipe.batch},
-                                    {"warmup_epochs", recipe.warmup_epochs},
-                                    {"epochs", recipe.search_epochs},
-                                    {"train_epochs", recipe.train_epochs}};
+  const nlohmann::ordered_json json{
+      {"dry_run", true},
+      {"seconds",
+       {{"profile", seconds.profile},
+        {"warmup", seconds.warmup},
+        {"search", seconds.search},
+        {"train", seconds.train},
+        {"total", seconds.total}}},
+      {"peak_bytes", estimate.peak_bytes},
+      {"all_paths_peak_bytes", estimate.all_paths_bytes},
+      {"memory_budget", estimate.budget_bytes},
+      {"steps", estimate.weight_steps},
+      {"architecture_steps", estimate.architecture_steps},
+      {"scored_paths", estimate.scored_paths},
+      {"objective", estimate.objective},
+      {estimate.cost.is_latency() ? "reference_latency_ms" : "reference_cost",
+       estimate.reference_latency_ms},
+      {"batch", recipe.batch},
+      {"warmup_epochs", recipe.warmup_epochs},
+      {"epochs", recipe.search_epochs},
+      {"train_epochs", recipe.train_epochs}};
   return json.dump(2) + "\n";
 }
 
@@ -217,8 +238,15 @@ class RecordedSearch {
       progress_.Observe(record);
     };
     hooks.announce = [this](const std::string& message) { progress_.Announce(message); };
-    hooks.table_ready = [this](const LatencyTable& table) { table_ = LatencyTableToJson(table); };
+    hooks.table_ready = [this](const LatencyTable& table) {
+      table_ = LatencyTableToJson(table);
+      metrics_.SetCost(table.cost);
+      progress_.SetCost(table.cost);
+    };
     hooks.estimated = [this](const SearchEstimate& estimate) { Begin(estimate); };
+    hooks.searched = [this](const SearchSpace& space, const AlphaRows& alphas) {
+      folder_.Write("alphas.json", AlphasToJson(space, alphas));
+    };
     hooks.derived = [this](const NetworkDesc& network) {
       folder_.Write("architecture.json", ArchitectureToJson(network));
     };
@@ -257,7 +285,7 @@ class RecordedSearch {
 int SearchCommand(Arguments arguments) {
   RunConfig config;
   if (const auto code = ParseSearch(arguments, config)) return *code;
-  ValidateConfig(config);
+  ValidateConfig(config, AlgorithmNames());
   Progress progress(StderrProgress());
   if (config.dry_run) {
     SearchHooks hooks;

@@ -30,56 +30,102 @@ Recipe Scaled(const Recipe& recipe, double factor) {
       std::clamp(recipe.arch_start_epoch, 0, std::max(0, scaled.search_epochs - 1));
   const int updates = recipe.search_epochs - recipe.arch_start_epoch;
   const int fewer = scaled.search_epochs - scaled.arch_start_epoch;
-  if (updates > 0 && fewer > 0) scaled.alpha_lr = recipe.alpha_lr * updates / fewer;
+  if (updates > 0 && fewer > 0) {
+    scaled.alpha_lr = recipe.alpha_lr * updates / fewer;
+    scaled.rl_alpha_lr = recipe.rl_alpha_lr * updates / fewer;
+  }
   return scaled;
+}
+
+// Counts the paths that a searcher would score.
+class PathCounter final : public PathScorer {
+ public:
+  double Top1(std::span<const int> /*path*/) override {
+    ++paths_;
+    return 0;
+  }
+  bool stopped() const override { return false; }
+  std::int64_t paths() const { return paths_; }
+
+ private:
+  std::int64_t paths_ = 0;
+};
+
+template <class Work>
+double Seconds(const Work& work) {
+  const Timer timer;
+  work();
+  return timer.seconds();
+}
+
+// Weight steps that change nothing.
+void TryWeightStep(Context& context, const Supernet& supernet, const Path& path,
+                   const Batch& batch) {
+  RunWeightStep(context, supernet, path, batch.images, batch.labels, 0,
+                {.norm = NormMode::kBatchFrozen});
+  for (ParameterSlab* slab : supernet.Slabs(path)) slab->DropGradients();
+}
+
+void TryAllPathsStep(Context& context, const Supernet& supernet, const Batch& batch) {
+  RunAllPathsStep(context, supernet, batch.images, batch.labels, 0,
+                  {.norm = NormMode::kBatchFrozen});
+  for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();
 }
 
 }  // namespace
 
-MeasuredSteps MeasureSteps(Context& context, const Supernet& supernet, Loader& weight_loader,
-                           Loader& arch_loader, std::uint32_t seed) {
+MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searcher,
+                           const SearchSchedule& schedule, Loader& weight_loader,
+                           Loader& arch_loader) {
   const LoaderPosition weight_position = weight_loader.position();
   const LoaderPosition arch_position = arch_loader.position();
-  const Rng rng(seed, RngPurpose::kCalibration);
-  MeasuredSteps measured;
+  const std::vector<BinaryGate> gates = supernet.gates();
+  const Rng rng(0, RngPurpose::kCalibration);
+  PathCounter counter;
+  searcher.Choose(counter);
+  MeasuredSteps measured{.scored_paths = counter.paths()};
+  double forward_seconds = 0;
   for (int i = 0; i < kWarmSteps + kTimedSteps; ++i) {
-    const Path path = supernet.SamplePath(rng, static_cast<std::uint64_t>(i));
-    const bool counts = i >= kWarmSteps;
-    const Timer weight_timer;
-    const Batch batch = weight_loader.Next();
-    RunWeightStep(context, supernet, path, batch.images, batch.labels, 0,
-                  {.norm = NormMode::kBatchFrozen});
-    if (counts) measured.weight_seconds += weight_timer.seconds() / kTimedSteps;
-    for (ParameterSlab* slab : supernet.Slabs(path)) slab->DropGradients();
-
-    const Timer arch_timer;
+    const auto step = static_cast<std::uint64_t>(i);
+    const double share = i < kWarmSteps ? 0 : 1.0 / kTimedSteps;
+    const Batch weight_batch = weight_loader.Next();
+    const std::optional<Path> drawn = searcher.WeightPath(step);
+    const Path path = drawn ? *drawn : supernet.SamplePath(rng, step);
+    const double training = Seconds([&] { TryWeightStep(context, supernet, path, weight_batch); });
+    measured.training_seconds += share * training;
+    measured.weight_seconds +=
+        share *
+        (drawn ? training : Seconds([&] { TryAllPathsStep(context, supernet, weight_batch); }));
     const Batch arch_batch = arch_loader.Next();
-    std::vector<GateGradients> gates(path.size());
-    RunArchitectureStep(context, supernet, path, arch_batch.images, arch_batch.labels, gates);
-    if (counts) measured.architecture_seconds += arch_timer.seconds() / kTimedSteps;
+    if (schedule.architecture_steps() > 0) {
+      measured.architecture_seconds +=
+          share * Seconds([&] { searcher.ArchitectureStep(context, arch_batch, step); });
+    }
+    if (measured.scored_paths > 0) {
+      forward_seconds +=
+          share * Seconds([&] {
+            RunForwardStep(context, supernet, path, arch_batch.images, arch_batch.labels);
+          });
+    }
   }
+  measured.choice_seconds = forward_seconds * static_cast<double>(measured.scored_paths) *
+                            static_cast<double>(arch_loader.batches_per_epoch());
+  supernet.gates() = gates;
   weight_loader.Seek(weight_position);
   arch_loader.Seek(arch_position);
   return measured;
 }
 
-PhaseSeconds EstimateSeconds(const MeasuredSteps& steps, const Recipe& recipe,
-                             std::int64_t batches_per_epoch, std::int64_t max_steps,
-                             double profile_seconds, int networks) {
-  const auto bounded = [&](int epochs) {
-    const std::int64_t planned = epochs * batches_per_epoch;
-    return static_cast<double>(max_steps > 0 ? std::min(planned, max_steps) : planned);
-  };
-  const double search_steps = bounded(recipe.search_epochs);
-  const double arch_steps =
-      std::max(0.0,
-               search_steps - static_cast<double>(recipe.arch_start_epoch * batches_per_epoch)) /
-      recipe.arch_every;
+PhaseSeconds EstimateSeconds(const MeasuredSteps& measured, const SearchSchedule& schedule,
+                             std::int64_t training_steps, double profile_seconds) {
   PhaseSeconds seconds;
   seconds.profile = profile_seconds;
-  seconds.warmup = steps.weight_seconds * bounded(recipe.warmup_epochs);
-  seconds.search = steps.weight_seconds * search_steps + steps.architecture_seconds * arch_steps;
-  seconds.train = networks * steps.weight_seconds * bounded(recipe.train_epochs);
+  seconds.warmup = measured.weight_seconds * static_cast<double>(schedule.warmup_steps());
+  seconds.search =
+      measured.weight_seconds * static_cast<double>(schedule.search_steps()) +
+      measured.architecture_seconds * static_cast<double>(schedule.architecture_steps()) +
+      measured.choice_seconds;
+  seconds.train = measured.training_seconds * static_cast<double>(training_steps);
   seconds.total = seconds.profile + WorkSeconds(seconds);
   return seconds;
 }

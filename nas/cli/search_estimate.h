@@ -7,31 +7,37 @@
 
 #include "data/loader.h"
 #include "nas/report/search_summary.h"
+#include "nas/search/searcher.h"
 #include "nas/space/recipe.h"
-#include "nas/supernet/supernet.h"
+#include "nas/train/search_schedule.h"
 
 namespace nasengine {
 
-// Seconds of one step, mean over a few random paths.
 struct MeasuredSteps {
+  // Of one step, mean over a few random paths.
   double weight_seconds = 0;
+  double training_seconds = 0;  // of the weights of one path, whatever weight steps train
   double architecture_seconds = 0;
+  // Of the choice of the path to derive: scoring so many paths on the held-out images.
+  double choice_seconds = 0;
+  std::int64_t scored_paths = 0;
 };
 
-// Runs a few steps without updating anything: weights, alphas, running statistics and the loaders'
-// positions are afterwards what they were.
-MeasuredSteps MeasureSteps(Context& context, const Supernet& supernet, Loader& weight_loader,
-                           Loader& arch_loader, std::uint32_t seed);
+// Runs a few steps as `searcher` takes them, architecture steps only where `schedule` has any:
+// weights, running statistics, alphas and the loaders' positions are afterwards what they were.
+// The searcher is used up, since what it remembers of its steps is not undone.
+MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searcher,
+                           const SearchSchedule& schedule, Loader& weight_loader,
+                           Loader& arch_loader);
 
-// A training step of the derived network is taken for a weight step along a mean path; so many
-// `networks` are trained. `profile_seconds` is what the latency table took.
-PhaseSeconds EstimateSeconds(const MeasuredSteps& steps, const Recipe& recipe,
-                             std::int64_t batches_per_epoch, std::int64_t max_steps,
-                             double profile_seconds, int networks);
+// `training_steps` of derived networks, each taken for a weight step along a mean path;
+// `profile_seconds` is what the latency table took.
+PhaseSeconds EstimateSeconds(const MeasuredSteps& measured, const SearchSchedule& schedule,
+                             std::int64_t training_steps, double profile_seconds);
 
 // The recipe with its epochs scaled alike, none below 1, so that the estimated warm-up, search and
-// training fit `seconds`; alpha_lr grows as the number of architecture steps falls, so that
-// learning rate times updates, which is how far an alpha can travel, stays. Throws
+// training fit `seconds`; the alphas' learning rates grow as the number of architecture steps
+// falls, so that learning rate times updates, which is how far an alpha can travel, stays. Throws
 // kInvalidArgument, naming the shortest time, when one epoch of each does not fit.
 Recipe FitToBudget(const Recipe& recipe, double seconds,
                    const std::function<PhaseSeconds(const Recipe&)>& estimate);

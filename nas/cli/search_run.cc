@@ -13,29 +13,33 @@
 #include "nas/cli/baselines.h"
 #include "nas/cli/memory_budget.h"
 #include "nas/cli/network_run.h"
+#include "nas/cli/path_training.h"
 #include "nas/cli/search_estimate.h"
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
-#include "nas/deploy/fold.h"
-#include "nas/deploy/runner.h"
 #include "nas/latency/latency_model.h"
 #include "nas/latency/latency_profiler.h"
-#include "nas/search/gradient_searcher.h"
+#include "nas/latency/macs_table.h"
+#include "nas/latency/table_file.h"
+#include "nas/search/searcher_factory.h"
 #include "nas/space/counts.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/memory_plan.h"
 #include "nas/supernet/prepare.h"
 #include "nas/train/evaluator.h"
 #include "nas/train/held_out_scorer.h"
-#include "nas/train/network_training.h"
 #include "nas/train/search_loop.h"
 
 namespace nasengine {
 namespace {
 
-// The steps of the search itself.
-std::vector<SizedStep> SearchSteps(const Recipe& recipe) {
-  return {{PlannedStep::kWeights, recipe.batch}, {PlannedStep::kArchitecture, recipe.arch_batch}};
+AlphaRows AlphasByBlock(const Supernet& supernet) {
+  AlphaRows rows;
+  for (const ChoiceNode* choice : supernet.space().Choices()) {
+    const auto alpha = supernet.gates()[static_cast<std::size_t>(choice->gate)].alpha();
+    rows.emplace_back(alpha.begin(), alpha.end());
+  }
+  return rows;
 }
 
 // One search from open data to a measured network; a member function a phase.
@@ -53,20 +57,19 @@ class SearchRun {
   void ObtainTable();
   void BuildSupernet();
   void Estimate();
+  std::unique_ptr<Searcher> NewSearcher();
+  SearchSchedule ScheduleOf(const Recipe& recipe) const;
   void Search();
+  void Choose(EvalBatches& held_out);
   void TrainDerived();
   void TrainBaselines();
 
-  // Trains the network of `path` from where the configuration says, as every compared network is.
-  std::unique_ptr<Network> TrainPath(std::span<const int> path, const LoopControl& control,
-                                     double* seconds);
-  double Validate(const Network& network);
-  double Test(const Network& network);
-  RobustSummary Measure(const Network& network);
+  PathTraining Training();
   bool table_is_of_this_machine() const;
 
   const RunConfig& config_;
   const SearchHooks& hooks_;
+  const SearchAlgorithm& algorithm_;
   Timer total_;
   Session session_;
   DataSource data_;
@@ -87,6 +90,7 @@ class SearchRun {
 SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
     : config_(config),
       hooks_(hooks),
+      algorithm_(FindAlgorithm(config.algorithm)),
       session_({.device = config.device,
                 .threads = config.threads > 0 ? config.threads : AvailableThreads(),
                 .kernels = config.kernels}) {
@@ -108,7 +112,8 @@ SearchSummary SearchRun::Run() {
   summary_.data = data_.name;
   summary_.space = space_.name;
   summary_.width = config_.width;
-  summary_.objective = config_.objective;
+  summary_.objective = config_.objective.empty() ? Name(algorithm_.default_objective)
+                                                 : std::string_view(config_.objective);
   OpenLoaders();
   PlanMemory();
   ObtainTable();
@@ -136,14 +141,16 @@ void SearchRun::OpenLoaders() {
             " images are held out for the architecture, expected at least 2");
   if (recipe.arch_batch == 0) recipe.arch_batch = recipe.batch;
   recipe.arch_batch = std::min(recipe.arch_batch, arch_images);
+  recipe.rl_batch = std::min(recipe.rl_batch, arch_images);
   const AugmentConfig augment{
       .stats = data_.stats, .pad = recipe.crop_pad, .flip = recipe.flip, .cutout = recipe.cutout};
   weight_loader_ = std::make_unique<Loader>(
       *data_.train, split_.weights,
       LoaderConfig{.batch_size = recipe.batch, .augment = augment, .seed = config_.seed},
       session_.allocator());
+  const ArchitectureSteps architecture = algorithm_.architecture_steps(recipe);
   arch_loader_ = std::make_unique<Loader>(*data_.train, split_.architecture,
-                                          LoaderConfig{.batch_size = recipe.arch_batch,
+                                          LoaderConfig{.batch_size = architecture.images,
                                                        .augment = WithoutAugmentation(augment),
                                                        .seed = config_.seed},
                                           session_.allocator());
@@ -159,10 +166,11 @@ void SearchRun::PlanMemory() {
                         .active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
   estimate_.budget_bytes =
       config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
-  const std::vector<SizedStep> steps = SearchSteps(space_.recipe);
+  const std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
   estimate_.peak_bytes = PlanSearch(space_, session_.registry(), steps, options).peak;
   RequireWithinBudget(space_, session_.registry(), steps, options, estimate_.peak_bytes,
                       estimate_.budget_bytes);
+  if (TakesAllPaths(steps.front().step)) return;
   options.step = PlannedStep::kAllPaths;
   estimate_.all_paths_bytes = PlanStep(space_, {}, session_.registry(), options).peak;
   summary_.all_paths_peak_bytes = estimate_.all_paths_bytes;
@@ -177,10 +185,19 @@ void SearchRun::ObtainTable() {
                           {.seed = config_.seed});
     summary_.latency_ms.table = "measured";
   } else {
-    table_ = LoadLatencyTable(config_.latency_table);
+    table_ = config_.latency_table == kMacsTableName
+                 ? MacsTable(DistinctKeys(space_))
+                 : LoadLatencyTable(config_.latency_table, config_.cost);
     summary_.latency_ms.table = config_.latency_table;
   }
-  model_ = std::make_unique<LatencyModel>(space_, table_, summary_.latency_ms.table);
+  NAS_CHECK(!config_.reference_is_time || table_.cost.is_latency(),
+            "--reference-latency: found a time, expected a number in ", table_.cost.unit,
+            ", the unit of ", table_.cost.name);
+  summary_.latency_ms.cost = table_.cost;
+  estimate_.cost = table_.cost;
+  model_ = std::make_unique<LatencyModel>(
+      space_, table_,
+      TableUse{.name = summary_.latency_ms.table, .classes = config_.latency_classes});
   summary_.seconds.profile = timer.seconds();
   if (hooks_.table_ready) hooks_.table_ready(table_);
 }
@@ -188,7 +205,7 @@ void SearchRun::ObtainTable() {
 void SearchRun::BuildSupernet() {
   supernet_ = std::make_unique<Supernet>(session_.context(), space_);
   supernet_->Initialize(config_.seed);
-  std::vector<SizedStep> steps = SearchSteps(space_.recipe);
+  std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
   const auto held_out = static_cast<std::int64_t>(split_.architecture.size());
   for (const std::int64_t size : EvaluationSizes(held_out)) {
     steps.push_back({PlannedStep::kEvaluation, size});
@@ -197,40 +214,59 @@ void SearchRun::BuildSupernet() {
   summary_.latency_ms.reference = config_.reference_latency_ms.value_or(model_->ReferenceMs());
 }
 
+std::unique_ptr<Searcher> SearchRun::NewSearcher() {
+  return algorithm_.make({.supernet = *supernet_,
+                          .latency = model_.get(),
+                          .objective = {.kind = ParseObjective(summary_.objective),
+                                        .lambda = space_.recipe.latency_weight,
+                                        .reference_ms = summary_.latency_ms.reference},
+                          .recipe = space_.recipe,
+                          .seed = config_.seed});
+}
+
+SearchSchedule SearchRun::ScheduleOf(const Recipe& recipe) const {
+  return SearchSchedule(recipe, algorithm_.architecture_steps(recipe),
+                        weight_loader_->batches_per_epoch(), config_.max_steps);
+}
+
 void SearchRun::Estimate() {
-  const Recipe requested = space_.recipe;
-  const Objective objective({.kind = ParseObjective(config_.objective),
-                             .lambda = requested.latency_weight,
-                             .reference_ms = summary_.latency_ms.reference},
-                            model_->SmallestReachableMs());
   const MeasuredSteps measured =
-      MeasureSteps(session_.context(), *supernet_, *weight_loader_, *arch_loader_, config_.seed);
+      MeasureSteps(session_.context(), *supernet_, *NewSearcher(), ScheduleOf(space_.recipe),
+                   *weight_loader_, *arch_loader_);
   const auto fit = [&](const Recipe& recipe) {
-    return EstimateSeconds(measured, recipe, weight_loader_->batches_per_epoch(), config_.max_steps,
-                           summary_.seconds.profile, config_.baselines ? 1 + kMostBaselines : 1);
+    const std::int64_t networks = config_.baselines ? 1 + kMostBaselines : 1;
+    std::int64_t steps = recipe.train_epochs * weight_loader_->batches_per_epoch();
+    if (config_.max_steps > 0) steps = std::min(steps, config_.max_steps);
+    return EstimateSeconds(measured, ScheduleOf(recipe), networks * steps,
+                           summary_.seconds.profile);
   };
   if (config_.time_budget_seconds > 0) {
-    space_.recipe = FitToBudget(requested, config_.time_budget_seconds - total_.seconds(), fit);
+    space_.recipe = FitToBudget(space_.recipe, config_.time_budget_seconds - total_.seconds(), fit);
   }
+  const SearchSchedule schedule = ScheduleOf(space_.recipe);
   estimate_.recipe = space_.recipe;
+  estimate_.objective = summary_.objective;
   estimate_.reference_latency_ms = summary_.latency_ms.reference;
   estimate_.seconds = fit(space_.recipe);
-  searcher_ = std::make_unique<GradientSearcher>(
-      *supernet_, model_.get(), objective,
-      GradientSearcherConfig{.seed = config_.seed, .alpha_lr = space_.recipe.alpha_lr});
+  estimate_.weight_steps = schedule.warmup_steps() + schedule.search_steps();
+  estimate_.architecture_steps = schedule.architecture_steps();
+  estimate_.scored_paths = measured.scored_paths;
+  const ArchitectureSteps wanted = algorithm_.architecture_steps(space_.recipe);
+  NAS_CHECK(config_.dry_run || wanted.count == 0 || estimate_.architecture_steps > 0,
+            "search: ", schedule.search_steps(), " steps leave no architecture step (",
+            wanted.count,
+            wanted.per_weight_steps == 0 ? std::string(" an epoch")
+                                         : StrCat(" for every ", wanted.per_weight_steps, " steps"),
+            ", none in the first ", space_.recipe.arch_start_epoch,
+            " epochs), so nothing would be searched; raise --epochs or --max-steps");
+  searcher_ = NewSearcher();
   loop_ = std::make_unique<SearchLoop>(SearchParts{.context = session_.context(),
                                                    .allocator = session_.allocator(),
                                                    .supernet = *supernet_,
                                                    .searcher = *searcher_,
                                                    .weight_loader = *weight_loader_,
                                                    .arch_loader = *arch_loader_},
-                                       space_.recipe, config_.max_steps);
-  estimate_.weight_steps = loop_->warmup_steps() + loop_->search_steps();
-  estimate_.architecture_steps = loop_->architecture_steps();
-  NAS_CHECK(config_.dry_run || estimate_.architecture_steps > 0, "search: ", loop_->search_steps(),
-            " steps leave no architecture step (one after every ", space_.recipe.arch_every,
-            "th, none in the first ", space_.recipe.arch_start_epoch,
-            " epochs), so nothing would be searched; raise --epochs or --max-steps");
+                                       space_.recipe, schedule);
   summary_.latency_ms.initial_expected = searcher_->ExpectedLatencyMs();
   summary_.initial_entropy = supernet_->MeanEntropy();
   if (hooks_.estimated) hooks_.estimated(estimate_);
@@ -259,8 +295,7 @@ void SearchRun::Search() {
   summary_.seconds.search = times.search_seconds;
   EvalBatches held_out(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
                        session_.allocator());
-  HeldOutScorer scorer(session_.context(), *supernet_, held_out);
-  path_ = searcher_->Choose(scorer);
+  Choose(held_out);
   summary_.final_entropy = supernet_->MeanEntropy();
   summary_.latency_ms.expected = searcher_->ExpectedLatencyMs();
   summary_.latency_ms.predicted = model_->PathMs(path_);
@@ -268,22 +303,50 @@ void SearchRun::Search() {
   const Counts counts = CountNetwork(summary_.network);
   summary_.parameters = counts.parameters;
   summary_.macs = counts.macs;
+  if (hooks_.searched) hooks_.searched(space_, AlphasByBlock(*supernet_));
   if (hooks_.derived) hooks_.derived(summary_.network);
   summary_.supernet_top1 = Evaluate(session_.context(), *supernet_, path_, held_out).top1;
 }
 
+void SearchRun::Choose(EvalBatches& held_out) {
+  if (estimate_.scored_paths > 0) {
+    Announce(StrCat("comparing ", estimate_.scored_paths, " paths on ", held_out.images(),
+                    " held-out images"));
+  }
+  const Timer timer;
+  HeldOutScorer scorer({.context = session_.context(),
+                        .allocator = session_.allocator(),
+                        .supernet = *supernet_,
+                        .batches = held_out},
+                       estimate_.scored_paths,
+                       space_.recipe.warmup_epochs + space_.recipe.search_epochs, hooks_.control);
+  path_ = searcher_->Choose(scorer);
+  summary_.seconds.search += timer.seconds();
+}
+
+PathTraining SearchRun::Training() {
+  return PathTraining({.config = config_,
+                       .recipe = space_.recipe,
+                       .session = session_,
+                       .data = data_,
+                       .split = split_,
+                       .supernet = *supernet_,
+                       .weight_loader = *weight_loader_});
+}
+
 void SearchRun::TrainDerived() {
   Announce("training the derived network");
+  const PathTraining training = Training();
   const std::unique_ptr<Network> network =
-      TrainPath(path_, hooks_.control, &summary_.seconds.train);
+      training.Train(path_, hooks_.control, &summary_.seconds.train);
   if (hooks_.trained) hooks_.trained(session_.context(), *network);
   summary_.stopped = hooks_.control.stopped();
   if (summary_.stopped) return;
   Announce("the one look at the test set");
-  summary_.validation_top1 = Validate(*network);
-  summary_.test_top1 = Test(*network);
+  summary_.validation_top1 = training.Validate(*network);
+  summary_.test_top1 = training.Test(*network);
   if (table_is_of_this_machine()) {
-    const RobustSummary measured = Measure(*network);
+    const RobustSummary measured = training.Measure(*network);
     summary_.latency_ms.measured = measured.median;
     summary_.latency_ms.measured_mad = measured.mad;
   }
@@ -298,13 +361,14 @@ void SearchRun::TrainBaselines() {
                                 .measured_ms = summary_.latency_ms.measured,
                                 .validation_top1 = *summary_.validation_top1,
                                 .test_top1 = *summary_.test_top1});
+  const PathTraining training = Training();
   // Their steps stay out of the log, which is the found network's.
   LoopControl control = hooks_.control;
   control.observe = nullptr;
   for (const BaselinePath& baseline :
        BaselinePaths(space_, *model_, summary_.latency_ms.predicted, config_.seed)) {
     Announce(StrCat("training for comparison: ", baseline.kind));
-    const std::unique_ptr<Network> network = TrainPath(baseline.path, control, nullptr);
+    const std::unique_ptr<Network> network = training.Train(baseline.path, control, nullptr);
     summary_.stopped = hooks_.control.stopped();
     if (summary_.stopped) return;
     const Counts counts = CountNetwork(network->desc());
@@ -314,65 +378,15 @@ void SearchRun::TrainBaselines() {
          .parameters = counts.parameters,
          .macs = counts.macs,
          .predicted_ms = model_->PathMs(baseline.path),
-         .measured_ms = table_is_of_this_machine() ? Measure(*network).median : 0,
-         .validation_top1 = Validate(*network),
-         .test_top1 = Test(*network)});
+         .measured_ms = table_is_of_this_machine() ? training.Measure(*network).median : 0,
+         .validation_top1 = training.Validate(*network),
+         .test_top1 = training.Test(*network)});
   }
-}
-
-std::unique_ptr<Network> SearchRun::TrainPath(std::span<const int> path, const LoopControl& control,
-                                              double* seconds) {
-  const Recipe& recipe = space_.recipe;
-  Context& context = session_.context();
-  // The arena of the search, or of the network trained before: two of them would exceed the plan.
-  session_.allocator().ReleaseCached();
-  std::unique_ptr<Network> network = supernet_->Derive(context, path);
-  // Every compared network sees the same images in the same order, and none that the search's own
-  // epochs have drawn.
-  const LoaderPosition start{.epoch = recipe.warmup_epochs + recipe.search_epochs, .batch = 0};
-  weight_loader_->Seek(start);
-  std::vector<std::int64_t> evaluation =
-      EvaluationSizes(static_cast<std::int64_t>(split_.architecture.size()));
-  for (std::int64_t size : EvaluationSizes(data_.test->size())) evaluation.push_back(size);
-  PrepareNetwork(context, session_.allocator(), *network,
-                 {.training = recipe.batch, .evaluation = evaluation});
-  if (config_.init == "random") {
-    network->Initialize(config_.seed);
-  } else {
-    CalibrateBatchNorms(context, *network, *weight_loader_, recipe.calibration_batches);
-    weight_loader_->Seek(start);
-  }
-  const double trained =
-      TrainNetwork(context, session_.allocator(), *network, *weight_loader_, recipe,
-                   {.epochs = recipe.train_epochs,
-                    .lr = recipe.train_lr,
-                    .seed = config_.seed,
-                    .max_steps = config_.max_steps},
-                   control);
-  if (seconds != nullptr) *seconds = trained;
-  return network;
-}
-
-double SearchRun::Validate(const Network& network) {
-  EvalBatches batches(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
-                      session_.allocator());
-  return Evaluate(session_.context(), network, batches).top1;
-}
-
-double SearchRun::Test(const Network& network) {
-  EvalBatches batches(*data_.test, AllIndices(*data_.test), kEvaluationBatch, data_.stats,
-                      session_.allocator());
-  return Evaluate(session_.context(), network, batches).top1;
-}
-
-RobustSummary SearchRun::Measure(const Network& network) {
-  const FoldedGraph graph = Fold(session_.context(), network);
-  FoldedRunner runner(session_.context(), graph, 1);
-  return MeasureNetwork(session_.context(), runner, {.seed = config_.seed});
 }
 
 bool SearchRun::table_is_of_this_machine() const {
-  return table_.device == summary_.device_name && table_.threads == summary_.threads;
+  return table_.cost.is_latency() && table_.device == summary_.device_name &&
+         table_.threads == summary_.threads;
 }
 
 }  // namespace

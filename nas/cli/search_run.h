@@ -9,6 +9,7 @@
 #include "nas/config/run_config.h"
 #include "nas/latency/latency_table.h"
 #include "nas/report/search_summary.h"
+#include "nas/space/alphas_file.h"
 #include "nas/supernet/network.h"
 #include "nas/train/step_record.h"
 
@@ -17,13 +18,17 @@ namespace nasengine {
 // Printed before anything long starts.
 struct SearchEstimate {
   PhaseSeconds seconds;
-  std::int64_t peak_bytes = 0;       // planned, one path
-  std::int64_t all_paths_bytes = 0;  // planned, all candidates kept
+  std::int64_t peak_bytes = 0;  // planned, of the algorithm's steps
+  std::int64_t all_paths_bytes =
+      0;  // planned, all candidates kept; 0 where the algorithm does that
   std::int64_t budget_bytes = 0;
   std::int64_t weight_steps = 0;
   std::int64_t architecture_steps = 0;
-  double reference_latency_ms = 0;
-  Recipe recipe;  // after a time budget was fitted
+  std::int64_t scored_paths = 0;  // compared on the held-out images when the search ends
+  std::string objective;          // the algorithm's own unless another was asked for
+  CostUnit cost;
+  double reference_latency_ms = 0;  // in the unit of `cost`
+  Recipe recipe;                    // after a time budget was fitted
 };
 
 // How a search talks to whoever started it; each may be empty.
@@ -34,6 +39,8 @@ struct SearchHooks {
   std::function<void(const SearchEstimate& estimate)> estimated;
   // Before anything depends on it.
   std::function<void(const LatencyTable& table)> table_ready;
+  // The alphas at the end of the search, one row a block; then the network they led to.
+  std::function<void(const SearchSpace& space, const AlphaRows& alphas)> searched;
   std::function<void(const NetworkDesc& network)> derived;
   std::function<void(Context& context, const Network& network)> trained;
 };

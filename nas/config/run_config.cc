@@ -20,10 +20,10 @@ namespace {
 constexpr int kMaxEpochs = 100000;
 constexpr int kMaxThreads = 4096;
 constexpr std::int64_t kMaxBatch = 1 << 20;
+constexpr std::int64_t kMaxClasses = 1000000;
 constexpr std::int64_t kMaxSteps = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxSeed = std::numeric_limits<std::uint32_t>::max();
 
-constexpr std::array<std::string_view, 1> kAlgorithms = {"proxyless-g"};
 constexpr std::array<std::string_view, 3> kObjectives = {"add-linear", "mul-log", "none"};
 constexpr std::array<std::string_view, 2> kInits = {"inherited", "random"};
 constexpr std::array<std::string_view, 1> kDtypes = {"f32"};
@@ -132,6 +132,13 @@ std::string RecipeLines(const Recipe& recipe) {
   add("alpha_lr", Real(recipe.alpha_lr));
   add("arch_start_epoch", std::to_string(recipe.arch_start_epoch));
   add("alpha_init_std", Real(recipe.alpha_init_std));
+  add("rl_samples", std::to_string(recipe.rl_samples));
+  add("rl_batch", std::to_string(recipe.rl_batch));
+  add("rl_updates_per_epoch", std::to_string(recipe.rl_updates_per_epoch));
+  add("rl_latency_exponent", Real(recipe.rl_latency_exponent));
+  add("rl_baseline_weight", Real(recipe.rl_baseline_weight));
+  add("rl_alpha_lr", Real(recipe.rl_alpha_lr));
+  add("random_samples", std::to_string(recipe.random_samples));
   add("latency_weight", Real(recipe.latency_weight));
   add("validation_fraction", Real(recipe.validation_fraction));
   add("crop_pad", std::to_string(recipe.crop_pad));
@@ -144,9 +151,9 @@ std::string RecipeLines(const Recipe& recipe) {
 
 }  // namespace
 
-void ValidateConfig(const RunConfig& config) {
-  CheckWord("--algorithm", config.algorithm, kAlgorithms);
-  CheckWord("--objective", config.objective, kObjectives);
+void ValidateConfig(const RunConfig& config, std::span<const std::string_view> algorithms) {
+  CheckWord("--algorithm", config.algorithm, algorithms);
+  if (!config.objective.empty()) CheckWord("--objective", config.objective, kObjectives);
   CheckWord("--init", config.init, kInits);
   CheckWord("--dtype", config.dtype, kDtypes);
   CheckDevice(config.device);
@@ -159,6 +166,12 @@ void ValidateConfig(const RunConfig& config) {
   CheckRange("--arch-every", config.arch_every, 1, kMaxEpochs);
   CheckRange("--batch", config.batch, std::int64_t{1}, kMaxBatch);
   CheckRange("--max-steps", std::optional(config.max_steps), std::int64_t{0}, kMaxSteps);
+  const bool has_table_file = config.latency_table != "measure" && config.latency_table != "macs";
+  NAS_CHECK(has_table_file || (config.cost.empty() && config.latency_classes == 0),
+            "--cost and --latency-classes: found --latency-table ", config.latency_table,
+            ", expected the file of a table that they choose from");
+  CheckRange("--latency-classes", std::optional(config.latency_classes), std::int64_t{0},
+             kMaxClasses);
   CheckRange("--threads", std::optional(config.threads), 0, kMaxThreads);
   NAS_CHECK(config.memory_budget >= 0, "--memory-budget: found ", config.memory_budget,
             " bytes, expected a positive size");
@@ -184,6 +197,8 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
                            "objective",
                            "latency-table",
                            "reference-latency",
+                           "cost",
+                           "latency-classes",
                            "warmup-epochs",
                            "epochs",
                            "train-epochs",
@@ -211,7 +226,14 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
   read.Text("algorithm", config.algorithm);
   read.Text("objective", config.objective);
   read.Text("latency-table", config.latency_table);
-  read.Quantity("reference-latency", "20ms", config.reference_latency_ms, ParseLatencyMs);
+  read.Text("cost", config.cost);
+  read.Integer("latency-classes", std::int64_t{0}, kMaxClasses, config.latency_classes);
+  std::optional<ReferenceCost> reference;
+  read.Quantity("reference-latency", "20ms", reference, ParseReference);
+  if (reference) {
+    config.reference_latency_ms = reference->value;
+    config.reference_is_time = reference->is_time;
+  }
   read.Integer("warmup-epochs", 0, kMaxEpochs, config.warmup_epochs);
   read.Integer("epochs", 0, kMaxEpochs, config.epochs);
   read.Integer("train-epochs", 0, kMaxEpochs, config.train_epochs);
@@ -246,10 +268,15 @@ std::string ConfigToToml(const RunConfig& config, const Recipe& recipe) {
   add("space", Quoted(config.space));
   add("width", Real(config.width));
   add("algorithm", Quoted(config.algorithm));
-  add("objective", Quoted(config.objective));
+  if (!config.objective.empty()) add("objective", Quoted(config.objective));
   add("latency-table", Quoted(config.latency_table));
+  if (!config.cost.empty()) add("cost", Quoted(config.cost));
+  if (config.latency_classes > 0) {
+    add("latency-classes", std::to_string(config.latency_classes));
+  }
   if (config.reference_latency_ms) {
-    add("reference-latency", Quoted(fmt::format("{}ms", *config.reference_latency_ms)));
+    add("reference-latency", Quoted(fmt::format("{}{}", *config.reference_latency_ms,
+                                                config.reference_is_time ? "ms" : "")));
   }
   add("warmup-epochs", std::to_string(recipe.warmup_epochs));
   add("epochs", std::to_string(recipe.search_epochs));

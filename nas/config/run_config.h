@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,10 +19,16 @@ struct RunConfig {
   std::string space = "fashion";  // a built-in name or a file
   double width = 1.0;             // multiplier of its channels (nas/space/width.h)
   std::string algorithm = "proxyless-g";
-  std::string objective = "add-linear";
-  std::string latency_table = "measure";  // or a file
-  // Default: midway between the smallest reachable latency and the expectation at uniform alphas.
+  std::string objective;                  // empty: the algorithm's own
+  std::string latency_table = "measure";  // "macs", or a file
+  std::string cost;                       // which of the table's costs counts; empty: latency
+  // The classes that the table's head was measured with; 0: as many as the data have.
+  std::int64_t latency_classes = 0;
+  // In ms, or in the unit of the table's cost. Default: midway between the smallest reachable
+  // latency and the expectation at uniform alphas.
   std::optional<double> reference_latency_ms;
+  // It was given as a time, which only latency can be compared with.
+  bool reference_is_time = false;
 
   // [recipe] of a configuration file, with the keys of a space file's [recipe]: single values in
   // place of the space's.
@@ -52,9 +59,9 @@ struct RunConfig {
 };
 
 // Throws kInvalidArgument or kUnsupported, naming flag, value and what is accepted, for a value
-// that no search could run with. What only a file or the device can tell is left to whoever opens
-// it.
-void ValidateConfig(const RunConfig& config);
+// that no search could run with; `algorithms` are the names that --algorithm may have. What only a
+// file or the device can tell is left to whoever opens it.
+void ValidateConfig(const RunConfig& config, std::span<const std::string_view> algorithms);
 
 // The space's recipe with the configuration's overrides.
 Recipe ResolveRecipe(const RunConfig& config, const Recipe& recipe);
@@ -69,9 +76,14 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
 // started (out, dry-run, json, force) and its time budget, which the recipe holds already, are not.
 std::string ConfigToToml(const RunConfig& config, const Recipe& recipe);
 
-// "20ms", "0.5 ms", "1s" -> milliseconds; "20m", "2h", "90s" -> seconds; "2GiB", "512MiB", bytes ->
-// bytes. Throw kInvalidArgument naming `flag`, what was found and what is accepted.
-double ParseLatencyMs(std::string_view flag, std::string_view text);
+// "20ms", "0.5 ms", "1s" -> milliseconds, "300" -> 300 of whatever the table counts; "20m", "2h",
+// "90s" -> seconds; "2GiB", "512MiB", bytes -> bytes. Throw kInvalidArgument naming `flag`, what
+// was found and what is accepted.
+struct ReferenceCost {
+  double value = 0;
+  bool is_time = false;
+};
+ReferenceCost ParseReference(std::string_view flag, std::string_view text);
 double ParseSeconds(std::string_view flag, std::string_view text);
 std::int64_t ParseBytes(std::string_view flag, std::string_view text);
 

@@ -51,17 +51,20 @@ std::string LatencyLines(const SearchSummary& summary) {
   const LatencySummary& latency = summary.latency_ms;
   if (latency.table.empty() && latency.predicted <= 0) return "";
   std::string measured = summary.stopped ? "not measured (stopped before)"
-                                         : "not measured (the table is another device's)";
+                         : latency.cost.is_latency()
+                             ? "not measured (the table is another device's)"
+                             : "latency not measured";
   if (latency.measured > 0) {
     measured =
         fmt::format("measured {} +- {:.2g}", FormatMs(latency.measured), latency.measured_mad);
   }
   std::string text =
-      Line("latency", fmt::format("expected {}, predicted {}, {}", FormatMs(latency.expected),
-                                  FormatMs(latency.predicted), measured));
+      Line(latency.cost.name,
+           fmt::format("expected {}, predicted {}, {}", FormatCost(latency.expected, latency.cost),
+                       FormatCost(latency.predicted, latency.cost), measured));
   text += Line("", fmt::format("at the start expected {}; reference {}; table: {}",
-                               FormatMs(latency.initial_expected), FormatMs(latency.reference),
-                               latency.table));
+                               FormatCost(latency.initial_expected, latency.cost),
+                               FormatCost(latency.reference, latency.cost), latency.table));
   return text;
 }
 
@@ -76,9 +79,9 @@ std::string EntropyLine(const SearchSummary& summary) {
 }
 
 std::string MemoryLine(const SearchSummary& summary) {
-  std::string text = fmt::format("peak {} with one path", FormatBytes(summary.peak_bytes.total));
+  std::string text = fmt::format("peak {}", FormatBytes(summary.peak_bytes.total));
   if (summary.all_paths_peak_bytes > 0 && summary.peak_bytes.total > 0) {
-    text += fmt::format("; all paths would take {} (planned), {:.1f} times",
+    text += fmt::format(" with one path; all paths would take {} (planned), {:.1f} times",
                         FormatBytes(summary.all_paths_peak_bytes),
                         static_cast<double>(summary.all_paths_peak_bytes) /
                             static_cast<double>(summary.peak_bytes.total));
@@ -108,7 +111,8 @@ std::string BaselineTable(const SearchSummary& summary) {
   if (summary.baselines.empty()) return "";
   std::string text = "\nBaselines, trained the same way\n\n";
   text += fmt::format("  {:<28} {:>11} {:>12} {:>12} {:>10} {:>9}\n", "network", "MACs",
-                      "predicted ms", "measured ms", "held-out %", "test %");
+                      "predicted " + summary.latency_ms.cost.unit, "measured ms", "held-out %",
+                      "test %");
   for (const BaselineSummary& row : summary.baselines) {
     text += fmt::format("  {:<28} {:>11} {:>12} {:>12} {:>10.2f} {:>9.2f}\n", row.kind,
                         FormatCount(row.macs), MsCell(row.predicted_ms), MsCell(row.measured_ms),

@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "nas/space/cost_unit.h"
 #include "nas/space/network_desc.h"
 
 namespace nasengine {
 
 struct LatencySummary {
+  // What the numbers are but for the measured ones, which are always ms.
+  CostUnit cost{};
   double expected = 0;   // of the final path probabilities
   double predicted = 0;  // of the derived network, by the table
   double measured = 0;  // of the derived network, as a whole; 0 where the table is another device's
@@ -75,8 +78,9 @@ struct SearchSummary {
   double supernet_top1 = 0;  // of the derived path with shared weights, on the held-out images
   double initial_entropy = 0;
   double final_entropy = 0;
-  PeakBytes peak_bytes;                   // of the search
-  std::int64_t all_paths_peak_bytes = 0;  // what keeping all candidates would take, planned
+  PeakBytes peak_bytes;  // of the search
+  // What keeping all candidates would take, planned; 0 where the algorithm does that.
+  std::int64_t all_paths_peak_bytes = 0;
   PhaseSeconds seconds;
   std::vector<BaselineSummary> baselines;
   bool stopped = false;  // by Ctrl-C: the numbers are of what was done

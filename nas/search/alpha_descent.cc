@@ -5,12 +5,6 @@
 
 namespace nasengine {
 
-GateProbabilities ProbabilitiesOf(const Supernet& supernet) {
-  GateProbabilities probabilities;
-  for (const BinaryGate& gate : supernet.gates()) probabilities.push_back(gate.Probabilities());
-  return probabilities;
-}
-
 AlphaDescent::AlphaDescent(std::string_view algorithm, Supernet& supernet,
                            const LatencyModel* latency, Objective objective, double alpha_lr)
     : supernet_(supernet),
@@ -25,7 +19,7 @@ AlphaDescent::AlphaDescent(std::string_view algorithm, Supernet& supernet,
 ArchitectureStepResult AlphaDescent::Step(Context& context, const StepResult& result,
                                           const GateProbabilities& probabilities,
                                           std::span<const GateGradients> blocks) {
-  const double expected_ms = ExpectedMs(probabilities);
+  const double expected_ms = nasengine::ExpectedLatencyMs(supernet_, latency_, probabilities);
   const ObjectiveValue objective = objective_.Evaluate(result.loss, expected_ms);
   for (std::size_t gate = 0; gate < blocks_of_.size(); ++gate) {
     // Tied blocks draw one candidate, so that either all have gate gradients or none.
@@ -40,15 +34,8 @@ ArchitectureStepResult AlphaDescent::Step(Context& context, const StepResult& re
           .images = result.images};
 }
 
-double AlphaDescent::ExpectedLatencyMs() const { return ExpectedMs(ProbabilitiesOf(supernet_)); }
-
-double AlphaDescent::ExpectedMs(const GateProbabilities& probabilities) const {
-  if (latency_ == nullptr) return 0;
-  BlockProbabilities of_blocks;
-  for (const int gate : supernet_.gate_of()) {
-    of_blocks.push_back(probabilities[static_cast<std::size_t>(gate)]);
-  }
-  return latency_->ExpectedMs(of_blocks);
+double AlphaDescent::ExpectedLatencyMs() const {
+  return nasengine::ExpectedLatencyMs(supernet_, latency_, ProbabilitiesOf(supernet_));
 }
 
 std::vector<double> AlphaDescent::Gradient(std::size_t gate, std::span<const double> probabilities,

@@ -15,6 +15,7 @@
 
 #include "nas/latency/latency_model.h"
 #include "nas/search/alpha_optimizer.h"
+#include "nas/search/expected_latency.h"
 #include "nas/search/objective.h"
 #include "nas/search/searcher.h"
 #include "nas/supernet/step.h"
@@ -25,11 +26,6 @@ struct GradientSearcherConfig {
   std::uint32_t seed = 0;
   double alpha_lr = 1e-3;
 };
-
-// One row a gate.
-using GateProbabilities = std::vector<std::vector<double>>;
-// The softmax of every gate's alphas.
-GateProbabilities ProbabilitiesOf(const Supernet& supernet);
 
 class AlphaDescent {
  public:
@@ -47,7 +43,6 @@ class AlphaDescent {
   double ExpectedLatencyMs() const;
 
  private:
-  double ExpectedMs(const GateProbabilities& probabilities) const;
   // The blocks of gate `gate` together: d loss / d alpha.
   std::vector<double> Gradient(std::size_t gate, std::span<const double> probabilities,
                                std::span<const GateGradients> blocks,

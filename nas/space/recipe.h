@@ -31,6 +31,18 @@ struct Recipe {
   int arch_every = 5;
   int arch_start_epoch = 1;
   double alpha_init_std = 1e-3;
+  // Proxyless-R instead: rl_samples paths an update, scored on the same rl_batch held-out images
+  // (on all of them where fewer are held out), and rl_updates_per_epoch updates spread evenly over
+  // an epoch, at most one after a weight step. The reward is top1 * (reference / latency) ^
+  // rl_latency_exponent; rl_baseline_weight is the weight of new rewards in its baseline.
+  int rl_samples = 10;
+  int64_t rl_batch = 1000;
+  int rl_updates_per_epoch = 300;
+  double rl_latency_exponent = 0.1;
+  double rl_baseline_weight = 0.99;
+  double rl_alpha_lr = 1e-3;
+  // Random search: paths within the reference latency that are compared when it ends.
+  int random_samples = 100;
   // lambda of CE + lambda * (E[latency] - reference) / reference.
   double latency_weight = 0.1;
   // Share of the training images held out, evenly by class, for the architecture steps.

@@ -7,6 +7,8 @@ namespace {
 
 constexpr int kMaxEpochs = 100000;
 constexpr int64_t kMaxBatch = 1 << 20;
+constexpr int kMaxPaths = 1000000;
+constexpr int kMaxUpdates = 1000000;
 constexpr double kMaxRate = 100.0;
 
 void ReadSchedule(const TableReader& table, Recipe& recipe) {
@@ -32,6 +34,19 @@ void ReadOptimisers(const TableReader& table, Recipe& recipe) {
   recipe.alpha_lr = table.Real("alpha_lr", 0.0, kMaxRate, recipe.alpha_lr);
   recipe.alpha_init_std = table.Real("alpha_init_std", 0.0, 10.0, recipe.alpha_init_std);
   recipe.latency_weight = table.Real("latency_weight", 0.0, 1000.0, recipe.latency_weight);
+}
+
+void ReadOtherAlgorithms(const TableReader& table, Recipe& recipe) {
+  recipe.rl_samples = static_cast<int>(table.Int("rl_samples", 1, kMaxPaths, recipe.rl_samples));
+  recipe.rl_batch = table.Int("rl_batch", 2, kMaxBatch, recipe.rl_batch);
+  recipe.rl_updates_per_epoch = static_cast<int>(
+      table.Int("rl_updates_per_epoch", 1, kMaxUpdates, recipe.rl_updates_per_epoch));
+  recipe.rl_latency_exponent =
+      table.Real("rl_latency_exponent", 0.0, 100.0, recipe.rl_latency_exponent);
+  recipe.rl_baseline_weight = table.Real("rl_baseline_weight", 0.0, 1.0, recipe.rl_baseline_weight);
+  recipe.rl_alpha_lr = table.Real("rl_alpha_lr", 0.0, kMaxRate, recipe.rl_alpha_lr);
+  recipe.random_samples =
+      static_cast<int>(table.Int("random_samples", 1, kMaxPaths, recipe.random_samples));
 }
 
 void ReadImages(const TableReader& table, Recipe& recipe) {
@@ -64,6 +79,13 @@ Recipe ReadRecipe(const SourceValue& value, const Recipe& base) {
                            "arch_every",
                            "arch_start_epoch",
                            "alpha_init_std",
+                           "rl_samples",
+                           "rl_batch",
+                           "rl_updates_per_epoch",
+                           "rl_latency_exponent",
+                           "rl_baseline_weight",
+                           "rl_alpha_lr",
+                           "random_samples",
                            "latency_weight",
                            "crop_pad",
                            "flip",
@@ -74,6 +96,7 @@ Recipe ReadRecipe(const SourceValue& value, const Recipe& base) {
   Recipe recipe = base;
   ReadSchedule(table, recipe);
   ReadOptimisers(table, recipe);
+  ReadOtherAlgorithms(table, recipe);
   ReadImages(table, recipe);
   return recipe;
 }

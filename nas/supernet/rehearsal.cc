@@ -4,18 +4,6 @@
 #include "nas/supernet/step.h"
 
 namespace nasengine {
-namespace {
-
-void Evaluate(Context& context, const Supernet& supernet, std::span<const int> path,
-              const Tensor& images, const Tensor& labels) {
-  Tape tape(context, GradientsOf::kNothing);
-  const Variable logits =
-      supernet.Forward(tape, images, path, {}, {.norm = NormMode::kBatchFrozen});
-  SoftmaxCrossEntropy(tape, logits, labels, 0);
-}
-
-}  // namespace
-
 bool TakesAllPaths(PlannedStep step) {
   return step == PlannedStep::kAllPaths || step == PlannedStep::kAllPathsArchitecture;
 }
@@ -41,7 +29,7 @@ void RehearseStep(Context& context, const Supernet& supernet, PlannedStep step,
       RunAllPathsArchitectureStep(context, supernet, images, labels, gates);
       break;
     case PlannedStep::kEvaluation:
-      Evaluate(context, supernet, path, images, labels);
+      RunForwardStep(context, supernet, path, images, labels);
       break;
   }
   for (ParameterSlab* slab : supernet.Slabs()) slab->DropGradients();

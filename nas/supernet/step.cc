@@ -52,6 +52,14 @@ StepResult RunTwoPathsStep(Context& context, const Supernet& supernet, std::span
   return RunArchitectureStep(context, supernet, active, images, labels, gates);
 }
 
+StepResult RunForwardStep(Context& context, const Supernet& supernet, std::span<const int> path,
+                          const Tensor& images, const Tensor& labels) {
+  Tape tape(context, GradientsOf::kNothing);
+  const Variable logits =
+      supernet.Forward(tape, images, path, {}, {.norm = NormMode::kBatchFrozen});
+  return ReadResult(SoftmaxCrossEntropy(tape, logits, labels, 0));
+}
+
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);

@@ -37,6 +37,11 @@ StepResult RunTwoPathsStep(Context& context, const Supernet& supernet, std::span
                            std::span<const int> inactive, const Tensor& images,
                            const Tensor& labels, std::span<GateGradients> gates);
 
+// Forward alone, nothing recorded, with the batch's own statistics, which stay: how good a path is.
+// The loss has no label smoothing.
+StepResult RunForwardStep(Context& context, const Supernet& supernet, std::span<const int> path,
+                          const Tensor& images, const Tensor& labels);
+
 // All candidates weighted by their probabilities; leaves gradients in every slab.
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options);

@@ -12,14 +12,14 @@ double Percent(std::int64_t hits, std::int64_t images) {
 
 }  // namespace
 
-SearchLoop::SearchLoop(const SearchParts& parts, const Recipe& recipe, std::int64_t max_steps)
+SearchLoop::SearchLoop(const SearchParts& parts, const Recipe& recipe,
+                       const SearchSchedule& schedule)
     : parts_(parts),
-      alpha_lr_(recipe.alpha_lr),
       trainer_({.momentum = recipe.momentum,
                 .weight_decay = recipe.weight_decay,
                 .decay_all = true,
                 .label_smoothing = recipe.label_smoothing}),
-      schedule_(recipe, parts.weight_loader.batches_per_epoch(), max_steps) {}
+      schedule_(schedule) {}
 
 SearchTimes SearchLoop::Run(const LoopControl& control) {
   SearchTimes times;
@@ -33,19 +33,19 @@ SearchTimes SearchLoop::Run(const LoopControl& control) {
 }
 
 void SearchLoop::Warmup(const LoopControl& control) {
-  for (std::int64_t step = 0; step < warmup_steps() && !control.stopped(); ++step) {
+  for (std::int64_t step = 0; step < schedule_.warmup_steps() && !control.stopped(); ++step) {
     const Timer timer;
     const StepRecord record =
-        WeightStep(Phase::kWarmup, step, warmup_steps(), schedule_.WarmupLr(step));
+        WeightStep(Phase::kWarmup, step, schedule_.warmup_steps(), schedule_.WarmupLr(step));
     Report(control, record, timer.ms());
   }
 }
 
 void SearchLoop::Search(const LoopControl& control) {
-  for (std::int64_t step = 0; step < search_steps() && !control.stopped(); ++step) {
+  for (std::int64_t step = 0; step < schedule_.search_steps() && !control.stopped(); ++step) {
     const Timer timer;
     const StepRecord weights =
-        WeightStep(Phase::kWeight, step, search_steps(), schedule_.SearchLr(step));
+        WeightStep(Phase::kWeight, step, schedule_.search_steps(), schedule_.SearchLr(step));
     Report(control, weights, timer.ms());
     if (control.stopped() || !schedule_.TakesArchitectureStep(step)) continue;
     const Timer arch_timer;
@@ -58,7 +58,7 @@ void SearchLoop::Search(const LoopControl& control) {
 StepRecord SearchLoop::WeightStep(Phase phase, std::int64_t step, std::int64_t steps, double lr) {
   parts_.allocator.ResetPeak();
   // The two phases draw from one stream of paths, one after the other.
-  const std::int64_t draw = phase == Phase::kWarmup ? step : warmup_steps() + step;
+  const std::int64_t draw = phase == Phase::kWarmup ? step : schedule_.warmup_steps() + step;
   const std::optional<Path> path = parts_.searcher.WeightPath(static_cast<std::uint64_t>(draw));
   const Batch batch = parts_.weight_loader.Next();
   const StepResult result = path
@@ -80,11 +80,11 @@ StepRecord SearchLoop::ArchitectureStep(std::int64_t step) {
   const ArchitectureStepResult result =
       parts_.searcher.ArchitectureStep(parts_.context, batch, static_cast<std::uint64_t>(step));
   return {.step = step + 1,
-          .steps = search_steps(),
+          .steps = schedule_.search_steps(),
           .phase = Phase::kArch,
           .loss = result.loss,
           .top1 = Percent(result.top1_hits, result.images),
-          .lr = alpha_lr_,
+          .lr = schedule_.AlphaLr(),
           .images = result.images};
 }
 

@@ -1,5 +1,5 @@
-// The loop of a search: warm-up of the weights, then weight steps with an architecture step after
-// every k-th.
+// The loop of a search: warm-up of the weights, then weight steps with architecture steps between
+// them.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -28,12 +28,8 @@ struct SearchTimes {
 
 class SearchLoop {
  public:
-  // `max_steps` > 0 bounds the weight steps of the warm-up and of the search each.
-  SearchLoop(const SearchParts& parts, const Recipe& recipe, std::int64_t max_steps);
-
-  std::int64_t warmup_steps() const { return schedule_.warmup_steps(); }
-  std::int64_t search_steps() const { return schedule_.search_steps(); }
-  std::int64_t architecture_steps() const { return schedule_.architecture_steps(); }
+  // `recipe` says how weights are trained, `schedule` when.
+  SearchLoop(const SearchParts& parts, const Recipe& recipe, const SearchSchedule& schedule);
 
   SearchTimes Run(const LoopControl& control);
 
@@ -45,7 +41,6 @@ class SearchLoop {
   void Report(const LoopControl& control, StepRecord record, double ms) const;
 
   SearchParts parts_;
-  double alpha_lr_;
   Trainer trainer_;
   SearchSchedule schedule_;
 };

@@ -14,23 +14,25 @@ std::int64_t Bounded(std::int64_t steps, std::int64_t max_steps) {
 
 }  // namespace
 
-SearchSchedule::SearchSchedule(const Recipe& recipe, std::int64_t batches_per_epoch,
-                               std::int64_t max_steps)
+SearchSchedule::SearchSchedule(const Recipe& recipe, const ArchitectureSteps& architecture,
+                               std::int64_t batches_per_epoch, std::int64_t max_steps)
     : warmup_lr_(recipe.warmup_lr),
       search_lr_(recipe.search_lr),
-      arch_every_(recipe.arch_every),
+      architecture_(architecture),
       first_arch_step_(recipe.arch_start_epoch * batches_per_epoch),
       warmup_steps_(Bounded(recipe.warmup_epochs * batches_per_epoch, max_steps)),
-      search_steps_(Bounded(recipe.search_epochs * batches_per_epoch, max_steps)) {}
-
-bool SearchSchedule::TakesArchitectureStep(std::int64_t step) const {
-  return step >= first_arch_step_ && (step + 1) % arch_every_ == 0;
+      search_steps_(Bounded(recipe.search_epochs * batches_per_epoch, max_steps)) {
+  if (architecture_.per_weight_steps == 0) architecture_.per_weight_steps = batches_per_epoch;
+  architecture_.count = std::min(architecture_.count, architecture_.per_weight_steps);
 }
 
-std::int64_t SearchSchedule::architecture_steps() const {
-  std::int64_t steps = 0;
-  for (std::int64_t step = 0; step < search_steps_; ++step) steps += TakesArchitectureStep(step);
-  return steps;
+std::int64_t SearchSchedule::ArchitectureStepsWithin(std::int64_t weight_steps) const {
+  // Counted from the start of the search, so that where the steps fall does not depend on when they
+  // begin.
+  const auto spread = [&](std::int64_t n) {
+    return n * architecture_.count / architecture_.per_weight_steps;
+  };
+  return weight_steps <= first_arch_step_ ? 0 : spread(weight_steps) - spread(first_arch_step_);
 }
 
 double SearchSchedule::WarmupLr(std::int64_t step) const {

@@ -54,6 +54,9 @@ arch_every = 2
 arch_start_epoch = 0
 validation_fraction = 0.1
 calibration_batches = 2
+rl_samples = 3
+rl_batch = 100
+random_samples = 2
 )";
 
 void OpenAs(int fd, const std::string& path) {

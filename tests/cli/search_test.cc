@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -98,8 +99,9 @@ TEST_F(SearchTest, LeavesAWholeRunFolder) {
   for (const auto& entry : fs::directory_iterator(Path("run"))) {
     files.insert(entry.path().filename());
   }
-  EXPECT_EQ(files, (std::set<std::string>{"architecture.json", "latency.json", "metrics.jsonl",
-                                          "run.toml", "summary.json", "weights.safetensors"}));
+  EXPECT_EQ(files, (std::set<std::string>{"alphas.json", "architecture.json", "latency.json",
+                                          "metrics.jsonl", "run.toml", "summary.json",
+                                          "weights.safetensors"}));
 }
 
 TEST_F(SearchTest, TellsPeopleOnStdoutAndProgressOnStderr) {
@@ -125,6 +127,68 @@ TEST_F(SearchTest, SameSeedSameBitsOtherSeedOthers) {
   EXPECT_NE(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("c/weights.safetensors")));
 }
 
+TEST_F(SearchTest, EveryAlgorithmRepeatsItself) {
+  for (const std::string algorithm : {"proxyless-g-two", "proxyless-r", "darts", "random"}) {
+    const std::string a = algorithm + "-a";
+    const std::string b = algorithm + "-b";
+    const ProgramResult result = Search(a, {"--algorithm", algorithm, "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(Json::parse(result.out)["algorithm"], algorithm);
+    // From its own run.toml, which has the objective and the reference that were chosen for it.
+    const ProgramResult again =
+        RunProgram({"search", "--config", Path(a + "/run.toml"), "--out", Path(b)}, "/");
+    ASSERT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(Timeless(a), Timeless(b)) << algorithm;
+    EXPECT_EQ(ReadFile(Path(a + "/architecture.json")), ReadFile(Path(b + "/architecture.json")));
+    EXPECT_EQ(ReadFile(Path(a + "/weights.safetensors")),
+              ReadFile(Path(b + "/weights.safetensors")));
+  }
+}
+
+TEST_F(SearchTest, ProxylessRMaximisesThePublishedRewardUnlessToldOtherwise) {
+  const ProgramResult result = Search("run", {"--algorithm", "proxyless-r", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json summary = Json::parse(result.out);
+  EXPECT_EQ(summary["objective"], "mul-log") << "though the latencies are far below 1 ms";
+  EXPECT_EQ(summary["architecture_steps"], 8) << "one after every batch, of 300 an epoch";
+  for (const Json& record : Metrics("run")) {
+    if (record["phase"] != "arch") continue;
+    EXPECT_LT(record["loss"], 0) << "minus the mean reward";
+  }
+  const ProgramResult none =
+      Search("none", {"--algorithm", "proxyless-r", "--objective", "none", "--json"});
+  ASSERT_EQ(none.exit_code, 0) << none.err;
+  EXPECT_EQ(Json::parse(none.out)["objective"], "none");
+}
+
+TEST_F(SearchTest, RandomSearchComparesPathsWithinTheReference) {
+  const ProgramResult result = Search("run", {"--algorithm", "random", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.err.find("comparing 2 paths on 410 held-out images"), std::string::npos)
+      << result.err;
+  const Json summary = Json::parse(result.out);
+  EXPECT_EQ(summary["objective"], "none");
+  EXPECT_EQ(summary["architecture_steps"], 0);
+  EXPECT_LE(summary["latency_ms"]["predicted"], summary["latency_ms"]["reference"]);
+  double best = 0;
+  int scored = 0;
+  for (const Json& record : Metrics("run")) {
+    EXPECT_NE(record["phase"], "arch");
+    if (record["phase"] != "eval") continue;
+    ++scored;
+    best = std::max(best, record["top1"].get<double>());
+  }
+  EXPECT_EQ(scored, 2);
+  EXPECT_NEAR(summary["supernet_top1"].get<double>(), best, 1e-6);
+}
+
+TEST_F(SearchTest, RandomSearchRefusesALimitThatTooFewPathsKeep) {
+  ExpectRefusal(Search("run", {"--algorithm", "random", "--reference-latency", "0.000001ms"}), 1,
+                {"found 0 distinct paths", "1e-06 ms", "the smallest reachable is"});
+  ExpectRefusal(Search("run", {"--algorithm", "random", "--objective", "add-linear"}), 1,
+                {"add-linear", "expected none"});
+}
+
 TEST_F(SearchTest, RunTomlRepeatsTheRun) {
   ASSERT_EQ(Search("a", {"--seed", "5", "--reference-latency", "0.01ms"}).exit_code, 0);
   const ProgramResult again =
@@ -143,7 +207,8 @@ TEST_F(SearchTest, AWidthIsAppliedRecordedAndRepeated) {
   EXPECT_EQ(Json::parse(wide.out)["width"], 2.0);
   EXPECT_EQ(LoadArchitecture(Path("a/architecture.json")).layers.front().out.c,
             2 * std::get<LayerDesc>(LoadSpace(task_.space).nodes.front()).out.c);
-  ASSERT_EQ(RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}).exit_code, 0);
+  ASSERT_EQ(RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}).exit_code,
+            0);
   EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
 }
 
@@ -179,7 +244,8 @@ TEST_F(SearchTest, InterruptLeavesWholeFiles) {
   const ProgramResult result = program.Wait();
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_NE(result.err.find("stopped; " + Path("run") +
-                            " holds latency.json, run.toml, metrics.jsonl, architecture.json, "
+                            " holds latency.json, run.toml, metrics.jsonl, alphas.json, "
+                            "architecture.json, "
                             "summary.json"),
             std::string::npos)
       << result.err;
@@ -222,25 +288,25 @@ TEST_F(SearchTest, TrainAndEvalAgree) {
 
 TEST_F(SearchTest, ANetworkByNameTakesTheData) {
   const std::string data = "synthetic:32x20x1:3";
-  const ProgramResult trained = RunProgram({"train", "--network", "mobilenet-v2@0.05", "--data",
-                                            data, "--batch", "8", "--max-steps", "2", "--threads",
-                                            "1", "--out", Path("trained")});
+  const ProgramResult trained =
+      RunProgram({"train", "--network", "mobilenet-v2@0.05", "--data", data, "--batch", "8",
+                  "--max-steps", "2", "--threads", "1", "--out", Path("trained")});
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   const NetworkDesc network = LoadArchitecture(Path("trained/architecture.json"));
   EXPECT_EQ(network.input, (Size3{32, 20, 1}));
   EXPECT_EQ(network.classes, 3);
   const std::string weights = Path("trained/weights.safetensors");
-  for (const std::string& same : {std::string("mobilenet-v2@0.05"),
-                                  Path("trained/architecture.json")}) {
-    const ProgramResult result = RunProgram({"eval", "--network", same, "--weights", weights,
-                                             "--data", data, "--threads", "1"});
+  for (const std::string& same :
+       {std::string("mobilenet-v2@0.05"), Path("trained/architecture.json")}) {
+    const ProgramResult result = RunProgram(
+        {"eval", "--network", same, "--weights", weights, "--data", data, "--threads", "1"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
   }
   ExpectRefusal(RunProgram({"eval", "--network", Path("trained/architecture.json"), "--weights",
                             weights, "--data", "synthetic:32x32x1:3"}),
                 1, {"32x20x1", "32x32x1"});
-  ExpectRefusal(RunProgram({"train", "--network", "mobilenet-v2", "--data", "synthetic:8x8x1:3"}), 1,
-                {"network mobilenet-v2 with images of 8x8x1", "larger images"});
+  ExpectRefusal(RunProgram({"train", "--network", "mobilenet-v2", "--data", "synthetic:8x8x1:3"}),
+                1, {"network mobilenet-v2 with images of 8x8x1", "larger images"});
 }
 
 TEST_F(SearchTest, TrainRefusesWhatDoesNotFitInMemory) {

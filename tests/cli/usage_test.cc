@@ -23,7 +23,7 @@ TEST(UsageTest, HelpsWithExamples) {
   const ProgramResult all = RunProgram({"--help"});
   EXPECT_EQ(all.exit_code, 0);
   EXPECT_EQ(all.err, "");
-  for (const std::string command : {"search", "train", "eval", "cost", "info"}) {
+  for (const std::string command : {"search", "train", "eval", "predict", "cost", "info"}) {
     EXPECT_TRUE(Has(all.out, "\n  " + command)) << all.out;
     const ProgramResult one = RunProgram({command, "--help"});
     EXPECT_EQ(one.exit_code, 0);
@@ -65,7 +65,8 @@ TEST(UsageTest, RefusesWhatIsNotThere) {
     ExpectRefusal(RunProgram({command}), 2, {"unknown command '" + command + "'"});
   }
   ExpectRefusal(RunProgram({"search", "--dtype", "bf16"}), 1, {"bf16", "f32"});
-  ExpectRefusal(RunProgram({"search", "--algorithm", "darts"}), 1, {"darts", "proxyless-g"});
+  ExpectRefusal(RunProgram({"search", "--algorithm", "magic"}), 1,
+                {"magic", "proxyless-g, proxyless-g-two"});
   ExpectRefusal(RunProgram({"search", "--objective", "target"}), 1, {"target", "add-linear"});
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <functional>
 #include <string>
 
@@ -10,6 +11,8 @@
 
 namespace nasengine {
 namespace {
+
+constexpr std::array<std::string_view, 2> kAlgorithms = {"proxyless-g", "another"};
 
 std::string MessageOf(const std::function<void()>& act) {
   try {
@@ -28,7 +31,7 @@ std::string ApplyMessage(const std::string& toml) {
 std::string ValidateMessage(const std::function<void(RunConfig&)>& change) {
   RunConfig config;
   change(config);
-  return MessageOf([&] { ValidateConfig(config); });
+  return MessageOf([&] { ValidateConfig(config, kAlgorithms); });
 }
 
 TEST(RunConfigTest, KeepsWhatTheFileDoesNotName) {
@@ -101,6 +104,13 @@ TEST(RunConfigTest, WritesWhatItReadsBack) {
                 .arch_every = 7,
                 .arch_start_epoch = 2,
                 .alpha_init_std = 0.5,
+                .rl_samples = 11,
+                .rl_batch = 77,
+                .rl_updates_per_epoch = 13,
+                .rl_latency_exponent = 0.07,
+                .rl_baseline_weight = 0.01,
+                .rl_alpha_lr = 0.01,
+                .random_samples = 21,
                 .latency_weight = 0.3,
                 .validation_fraction = 1.0 / 7,
                 .crop_pad = 3,
@@ -129,9 +139,9 @@ TEST(RunConfigTest, WritesWhatItReadsBack) {
 }
 
 TEST(RunConfigTest, ValidatesWords) {
-  ValidateConfig(RunConfig{});
-  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.algorithm = "darts"; }),
-            "--algorithm: found 'darts', accepted: proxyless-g");
+  ValidateConfig(RunConfig{}, kAlgorithms);
+  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.algorithm = "magic"; }),
+            "--algorithm: found 'magic', accepted: proxyless-g, another");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.objective = "target"; }),
             "--objective: found 'target', accepted: add-linear, mul-log, none");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.dtype = "bf16"; }),

@@ -52,8 +52,13 @@ class SearchLoopTest : public SupernetFixture {
         .batch_size = space_.recipe.batch, .augment = {.stats = stats}, .seed = seed};
     Loader weight_loader(data_, split.weights, config, allocator());
     Loader arch_loader(data_, split.architecture, config, allocator());
+    const ArchitectureSteps architecture{.count = 1,
+                                         .per_weight_steps = space_.recipe.arch_every,
+                                         .alpha_lr = space_.recipe.alpha_lr};
+    const SearchSchedule schedule(space_.recipe, architecture, weight_loader.batches_per_epoch(),
+                                  max_steps);
     SearchLoop loop({context(), allocator(), supernet, searcher, weight_loader, arch_loader},
-                    space_.recipe, max_steps);
+                    space_.recipe, schedule);
     Result result;
     std::atomic<bool> stop = false;
     loop.Run({.observe =
@@ -64,8 +69,8 @@ class SearchLoopTest : public SupernetFixture {
               .stop = &stop});
     result.weights = AllState(supernet);
     result.alphas = Alphas(supernet);
-    result.weight_steps = loop.warmup_steps() + loop.search_steps();
-    result.architecture_steps = loop.architecture_steps();
+    result.weight_steps = schedule.warmup_steps() + schedule.search_steps();
+    result.architecture_steps = schedule.architecture_steps();
     return result;
   }
 

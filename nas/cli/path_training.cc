@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "nas/cli/path_training.h"
+
+#include <vector>
+
+#include "nas/cli/network_run.h"
+#include "nas/deploy/fold.h"
+#include "nas/deploy/runner.h"
+#include "nas/latency/latency_profiler.h"
+#include "nas/supernet/prepare.h"
+#include "nas/train/evaluator.h"
+#include "nas/train/network_training.h"
+
+namespace nasengine {
+
+std::unique_ptr<Network> PathTraining::Train(std::span<const int> path, const LoopControl& control,
+                                             double* seconds) const {
+  const Recipe& recipe = parts_.recipe;
+  Loader& loader = parts_.weight_loader;
+  Context& context = parts_.session.context();
+  CachingAllocator& allocator = parts_.session.allocator();
+  // The arena of the search, or of the network trained before: two of them would exceed the plan.
+  allocator.ReleaseCached();
+  std::unique_ptr<Network> network = parts_.supernet.Derive(context, path);
+  const LoaderPosition start{.epoch = recipe.warmup_epochs + recipe.search_epochs, .batch = 0};
+  loader.Seek(start);
+  std::vector<std::int64_t> evaluation =
+      EvaluationSizes(static_cast<std::int64_t>(parts_.split.architecture.size()));
+  for (std::int64_t size : EvaluationSizes(parts_.data.test->size())) evaluation.push_back(size);
+  PrepareNetwork(context, allocator, *network,
+                 {.training = recipe.batch, .evaluation = evaluation});
+  if (parts_.config.init == "random") {
+    network->Initialize(parts_.config.seed);
+  } else {
+    CalibrateBatchNorms(context, *network, loader, recipe.calibration_batches);
+    loader.Seek(start);
+  }
+  const double trained = TrainNetwork(context, allocator, *network, loader, recipe,
+                                      {.epochs = recipe.train_epochs,
+                                       .lr = recipe.train_lr,
+                                       .seed = parts_.config.seed,
+                                       .max_steps = parts_.config.max_steps},
+                                      control);
+  if (seconds != nullptr) *seconds = trained;
+  return network;
+}
+
+double PathTraining::Validate(const Network& network) const {
+  EvalBatches batches(*parts_.data.train, parts_.split.architecture, kEvaluationBatch,
+                      parts_.data.stats, parts_.session.allocator());
+  return Evaluate(parts_.session.context(), network, batches).top1;
+}
+
+double PathTraining::Test(const Network& network) const {
+  EvalBatches batches(*parts_.data.test, AllIndices(*parts_.data.test), kEvaluationBatch,
+                      parts_.data.stats, parts_.session.allocator());
+  return Evaluate(parts_.session.context(), network, batches).top1;
+}
+
+RobustSummary PathTraining::Measure(const Network& network) const {
+  const FoldedGraph graph = Fold(parts_.session.context(), network);
+  FoldedRunner runner(parts_.session.context(), graph, 1);
+  return MeasureNetwork(parts_.session.context(), runner, {.seed = parts_.config.seed});
+}
+
+}  // namespace nasengine
