@@ -219,7 +219,8 @@ std::unique_ptr<Searcher> SearchRun::NewSearcher() {
                           .latency = model_.get(),
                           .objective = {.kind = ParseObjective(summary_.objective),
                                         .lambda = space_.recipe.latency_weight,
-                                        .reference_ms = summary_.latency_ms.reference},
+                                        .reference_ms = summary_.latency_ms.reference,
+                                        .cost = table_.cost},
                           .recipe = space_.recipe,
                           .seed = config_.seed});
 }

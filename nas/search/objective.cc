@@ -31,13 +31,14 @@ ObjectiveKind ParseObjective(std::string_view text) {
 Objective::Objective(const ObjectiveConfig& config, double smallest_reachable_ms)
     : config_(config) {
   if (config_.kind == ObjectiveKind::kNone) return;
-  NAS_CHECK(config_.reference_ms > 0, "objective: the reference latency is ", config_.reference_ms,
-            " ms, expected more than 0");
+  const CostUnit& cost = config_.cost;
+  NAS_CHECK(config_.reference_ms > 0, "objective: the reference ", cost.name, " is ",
+            config_.reference_ms, " ", cost.unit, ", expected more than 0");
   NAS_CHECK(config_.kind != ObjectiveKind::kMulLog ||
                 (smallest_reachable_ms > 1 && config_.reference_ms > 1),
-            "objective mul-log: the smallest reachable latency is ", smallest_reachable_ms,
-            " ms and the reference ", config_.reference_ms,
-            " ms; both must exceed 1 ms for ln E / ln R to make sense; use add-linear");
+            "objective mul-log: the smallest reachable ", cost.name, " is ", smallest_reachable_ms,
+            " ", cost.unit, " and the reference ", config_.reference_ms, " ", cost.unit,
+            "; both must exceed 1 ", cost.unit, " for ln E / ln R to make sense; use add-linear");
 }
 
 ObjectiveValue Objective::Evaluate(double cross_entropy, double expected_latency_ms) const {

@@ -5,6 +5,8 @@
 
 #include <string_view>
 
+#include "nas/space/cost_unit.h"
+
 namespace nasengine {
 
 enum class ObjectiveKind {
@@ -22,7 +24,8 @@ struct ObjectiveConfig {
   double lambda = 0.1;     // of add-linear
   double mul_log_a = 0.2;  // a and b of mul-log, as the official search script sets them
   double mul_log_b = 0.3;
-  double reference_ms = 0;  // R
+  double reference_ms = 0;  // R, in the unit of `cost`
+  CostUnit cost{};
 };
 
 struct ObjectiveValue {
@@ -33,8 +36,9 @@ struct ObjectiveValue {
 
 class Objective {
  public:
-  // Throws kInvalidArgument, naming both values, for mul-log unless the smallest reachable latency
-  // and the reference exceed 1 ms: below, ln E / ln R changes sign or rewards slowness.
+  // Throws kInvalidArgument, naming both values, for mul-log unless the smallest reachable cost
+  // and the reference exceed 1 in the table's unit: below, ln E / ln R changes sign or rewards
+  // slowness.
   Objective(const ObjectiveConfig& config, double smallest_reachable_ms);
 
   ObjectiveValue Evaluate(double cross_entropy, double expected_latency_ms) const;
