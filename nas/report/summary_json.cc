@@ -54,15 +54,14 @@ Json ToJson(const PhaseSeconds& seconds) {
 
 Json ToJson(const BaselineSummary& row, const CostUnit& cost) {
   const Json predicted(row.predicted_ms);
-  Json json{
-      {"kind", row.kind},
-      {"architecture", row.architecture},
-      {"parameters", row.parameters},
-      {"macs", row.macs},
-      {"latency_ms",
-       {{"predicted", cost.is_latency() ? predicted : Json(nullptr)},
-        {"measured", MeasuredMs(row.measured_ms)}}},
-      {"accuracy", {{"validation_top1", row.validation_top1}, {"test_top1", row.test_top1}}}};
+  Json json{{"kind", row.kind},
+            {"architecture", row.architecture},
+            {"parameters", row.parameters},
+            {"macs", row.macs},
+            {"latency_ms",
+             {{"predicted", cost.is_latency() ? predicted : Json(nullptr)},
+              {"measured", MeasuredMs(row.measured_ms)}}},
+            {"accuracy", {{"validation_top1", row.validation_top1}, {"test_top1", row.test_top1}}}};
   if (!cost.is_latency()) json["cost"] = {{"predicted", predicted}};
   return json;
 }

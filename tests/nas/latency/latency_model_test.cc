@@ -186,10 +186,11 @@ TEST(LatencyModelTest, NamesEveryMissingKeyOnce) {
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
-    EXPECT_EQ(std::string(error.what()),
-              "pixel.json: found no entry for 2 of the layers: " + first + ", " + second +
-                  "; measure them on the device (search --latency-table measure does so here) or give a "
-                  "table that has them");
+    EXPECT_EQ(
+        std::string(error.what()),
+        "pixel.json: found no entry for 2 of the layers: " + first + ", " + second +
+            "; measure them on the device (search --latency-table measure does so here) or give a "
+            "table that has them");
   }
 }
 
