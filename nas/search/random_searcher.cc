@@ -27,10 +27,10 @@ RandomSearcher::RandomSearcher(const Supernet& supernet, const LatencyModel* lat
     if (seen.insert(path).second) paths_.push_back(std::move(path));
   }
   NAS_CHECK(paths_.size() == samples, "random: found ", paths_.size(), " distinct paths",
-            latency_ == nullptr ? std::string()
-                                : StrCat(" within the latency limit of ", config.latency_limit_ms,
-                                         " ms (the smallest reachable is ",
-                                         latency_->SmallestReachableMs(), " ms)"),
+            latency_ == nullptr
+                ? std::string()
+                : StrCat(" within the reference of ", config.latency_limit_ms,
+                         " (the smallest reachable is ", latency_->SmallestReachableMs(), ")"),
             " in ", kDrawsPerPath * samples, " draws, expected random_samples = ", samples,
             "; raise --reference-latency or lower random_samples");
 }
