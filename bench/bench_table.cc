@@ -20,6 +20,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr char kReward[] = "proxyless-r";
+constexpr char kRandom[] = "random";
 constexpr std::uint32_t kSeeds = 100;
 constexpr int kBudgets[] = {10, 20, 50, 100, 200, 300, 500};
 constexpr int kMostQueries = 500;
@@ -77,11 +79,25 @@ double MeanAsked(const std::vector<QueryTrace>& traces, int queries) {
   return sum / (10.0 * static_cast<double>(traces.size()));
 }
 
+std::string RowName(const Task& task, const char* algorithm, int queries) {
+  return fmt::format("{} {} {}", task.name, algorithm, queries);
+}
+
+bool IsWanted(const std::string& name, const BenchOptions& options) {
+  return std::regex_search(name, std::regex(options.filter));
+}
+bool AnyIsWanted(const Task& task, const BenchOptions& options) {
+  return std::ranges::any_of(kBudgets, [&](int queries) {
+    return IsWanted(RowName(task, kReward, queries), options) ||
+           IsWanted(RowName(task, kRandom, queries), options);
+  });
+}
+
 void RunAlgorithm(const Task& task, const char* algorithm, const std::vector<QueryTrace>& traces,
                   double optimum, const BenchOptions& options, Json& rows) {
   for (const int queries : kBudgets) {
-    const std::string name = fmt::format("{} {} {}", task.name, algorithm, queries);
-    if (!std::regex_search(name, std::regex(options.filter))) continue;
+    const std::string name = RowName(task, algorithm, queries);
+    if (!IsWanted(name, options)) continue;
     const Spread spread = SpreadOf(traces, queries, optimum);
     const double asked = MeanAsked(traces, queries);
     rows.push_back({{"name", name},
@@ -119,8 +135,8 @@ void RunTask(Workbench& bench, const Task& task, const std::string& csv,
     reinforce.push_back(SearchByReinforce(bench.context(), table, config, kMostQueries));
     random.push_back(SearchAtRandom(table, seed, kMostQueries));
   }
-  RunAlgorithm(task, "proxyless-r", reinforce, optimum, options, rows);
-  RunAlgorithm(task, "random", random, optimum, options, rows);
+  RunAlgorithm(task, kReward, reinforce, optimum, options, rows);
+  RunAlgorithm(task, kRandom, random, optimum, options, rows);
 }
 
 }  // namespace
@@ -131,7 +147,9 @@ Json BenchTable(const BenchOptions& options) {
   Workbench bench(options.threads);
   Json document = MakeDocument("search-table", bench);
   if (!options.json) PrintMachine(bench);
-  for (const Task& task : kTasks) RunTask(bench, task, csv, options, document["rows"]);
+  for (const Task& task : kTasks) {
+    if (AnyIsWanted(task, options)) RunTask(bench, task, csv, options, document["rows"]);
+  }
   return document;
 }
 
