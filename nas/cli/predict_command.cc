@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <vector>
 
@@ -80,9 +81,10 @@ NetworkReport Report(const PredictConfig& config, const std::string& table_name,
   for (const PredictedLayer& layer : prediction.layers) {
     report.layers.push_back({layer.name, layer.key, layer.cost});
   }
-  for (const std::string& key : prediction.missing) {
+  for (std::size_t i = 0; i < prediction.missing.size(); ++i) {
+    const std::string& key = prediction.missing[i];
     const NearestKey nearest = FindNearestKey(table, key);
-    report.missing.push_back({key, nearest.key, nearest.differing});
+    report.missing.push_back({prediction.missing_layers[i], key, nearest.key, nearest.differing});
   }
   return report;
 }
@@ -169,6 +171,13 @@ int PredictCommand(Arguments arguments) {
   if (!config.against.empty() && config.network.empty()) {
     return WrongUsage("predict", "--against compares with a --network");
   }
+  if (config.space.empty() && config.alphas != "uniform") {
+    return WrongUsage("predict", "--alphas goes with --space");
+  }
+  const bool has_macs = std::ranges::find(config.tables, kMacsTableName) != config.tables.end();
+  NAS_CHECK(!has_macs || (config.cost.empty() && config.classes == 0),
+            "--cost and --latency-classes: found --latency-table ", kMacsTableName,
+            ", expected the file of a table that they choose from");
   NAS_CHECK(config.classes >= 0, "--latency-classes: found ", config.classes,
             ", expected a number of classes");
   return config.space.empty() ? PredictNetworks(config) : PredictSpace(config);

@@ -171,6 +171,7 @@ NetworkPrediction PredictNetwork(const LatencyTable& table, const NetworkDesc& n
     const LatencyEntry* entry = table.Find(key);
     if (entry == nullptr) {
       prediction.missing.push_back(std::move(key));
+      prediction.missing_layers.push_back(layer.name);
       continue;
     }
     prediction.total += entry->cost;

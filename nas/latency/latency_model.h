@@ -82,9 +82,10 @@ struct NetworkPrediction {
   double total = 0;
   // The layers that the table knows, in order; a skipped block is none.
   std::vector<PredictedLayer> layers;
-  // The key of every layer that it does not know, in order, one a layer. Unless this is empty
-  // `total` is only a part.
+  // The key of every layer that it does not know, in order, one a layer, and those layers' names.
+  // Unless this is empty `total` is only a part.
   std::vector<std::string> missing;
+  std::vector<std::string> missing_layers;
 };
 
 // `classes` as in TableUse.

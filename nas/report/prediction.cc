@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "nas/report/format.h"
 
@@ -71,7 +72,7 @@ std::string Total(const NetworkReport& report) {
 std::string MissingLines(const NetworkReport& report) {
   std::string text;
   for (const MissingKey& missing : report.missing) {
-    text += fmt::format("  missing {}\n", missing.key);
+    text += fmt::format("  {} missing {}\n", missing.layer, missing.key);
     if (!missing.nearest.empty()) {
       text += fmt::format("          the nearest entry has {}\n", missing.differing);
     }
@@ -88,10 +89,11 @@ std::string OneNetwork(const NetworkReport& report) {
   return text + MissingLines(report);
 }
 
+// A layer of two networks: no number where one of them does not have it or its table does not.
 struct Pair {
-  std::string layer;
-  double a = 0;
-  double b = 0;
+  std::string layer{};
+  std::optional<double> a{};
+  std::optional<double> b{};
 };
 
 // Layers of the same name in one row; those of b alone stand after what they follow in b.
@@ -115,9 +117,18 @@ std::string TwoNetworks(const NetworkReport& a, const NetworkReport& b) {
       2 + static_cast<int>(std::max({a.network.size(), b.network.size(), std::size_t{10}}));
   text += fmt::format("  {:<12}{:>{}}{:>{}}{:>12}\n", "layer", a.network, columns, b.network,
                       columns, "difference");
+  const auto cell = [](const NetworkReport& report, const std::string& layer,
+                       const std::optional<double>& cost) -> std::string {
+    if (cost) return fmt::format("{:.4g}", *cost);
+    const auto lacks = [&](const MissingKey& missing) { return missing.layer == layer; };
+    return std::ranges::any_of(report.missing, lacks) ? "missing" : "-";
+  };
   for (const Pair& row : SideBySide(a, b)) {
-    text += fmt::format("  {:<12}{:>{}.4g}{:>{}.4g}{:>+12.4g}\n", row.layer, row.a, columns, row.b,
-                        columns, row.a - row.b);
+    const std::string left = cell(a, row.layer, row.a);
+    const std::string right = cell(b, row.layer, row.b);
+    const bool known = left != "missing" && right != "missing";
+    text += fmt::format("  {:<12}{:>{}}{:>{}}{:>12}\n", row.layer, left, columns, right, columns,
+                        known ? fmt::format("{:+.4g}", row.a.value_or(0) - row.b.value_or(0)) : "");
   }
   return text + MissingLines(a) + MissingLines(b);
 }

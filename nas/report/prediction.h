@@ -16,6 +16,7 @@ struct LayerCost {
 };
 
 struct MissingKey {
+  std::string layer{};
   std::string key{};
   // The entry of the table that comes closest and what is other in it; empty where there is none.
   std::string nearest{};

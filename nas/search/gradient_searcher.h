@@ -2,11 +2,10 @@
 // candidates' gate gradients by recomputation [ProxylessNAS 2019, section 3.2 and appendix D; the
 // official code's mode "full_v2"].
 //
-// A gate whose drawn candidate is Zero has no gate gradient: its alphas are not touched in that
-// step
-// - neither by the loss nor by latency - and its Adam counter does not advance. Keeping the latency
-// term alone would push towards Zero, the free candidate, exactly when Zero is drawn, and a block
-// that starts to favour Zero could not come back.
+// A gate whose drawn candidate is Zero has no gate gradient: in that step neither loss nor latency
+// touches its alphas, and its Adam counter does not advance. Keeping the latency term alone would
+// push towards Zero, the free candidate, exactly when Zero is drawn, and a block that starts to
+// favour Zero could not come back.
 // SPDX-License-Identifier: MIT
 #pragma once
 

@@ -14,7 +14,8 @@ struct RewardConfig {
   ObjectiveKind kind = ObjectiveKind::kMulLog;
   double latency_exponent = 0.1;  // w
   double lambda = 0.1;
-  double reference_ms = 0;  // R
+  double reference_ms = 0;  // R, in the unit of `cost`
+  CostUnit cost{};
 };
 
 class Reward {

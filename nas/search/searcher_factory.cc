@@ -44,7 +44,8 @@ std::unique_ptr<Searcher> MakeReinforce(const SearcherParts& parts) {
   const Reward reward({.kind = parts.objective.kind,
                        .latency_exponent = parts.recipe.rl_latency_exponent,
                        .lambda = parts.objective.lambda,
-                       .reference_ms = parts.objective.reference_ms});
+                       .reference_ms = parts.objective.reference_ms,
+                       .cost = parts.objective.cost});
   return std::make_unique<ReinforceSearcher>(
       parts.supernet, parts.latency, reward,
       ReinforceConfig{.seed = parts.seed,

@@ -48,6 +48,9 @@ const SourceValue& Blocks(const SourceValue& document, const SearchSpace& space)
     const std::string word = StrCat("'", kFormat, "'");
     if (table.Require("format", word).text != kFormat) Refuse(*table.Find("format"), word);
     table.Int("version", kVersion, kVersion);
+    if (table.String("space") != space.name) {
+      Refuse(*table.Find("space"), StrCat("'", space.name, "'"));
+    }
     blocks = &table.Require("blocks", "an array of blocks");
   }
   const auto wanted = static_cast<std::size_t>(space.searchable_blocks());

@@ -62,6 +62,12 @@ TEST(PredictTest, CallsWrongUseWrong) {
   ExpectRefusal(
       RunProgram({"predict", "--space", "fashion", "--against", "x", "--latency-table", "macs"}), 2,
       {"--against"});
+  ExpectRefusal(RunProgram({"predict", "--network", "mobilenet-v2", "--alphas", "x",
+                            "--latency-table", "macs"}),
+                2, {"--alphas"});
+  ExpectRefusal(RunProgram({"predict", "--network", "mobilenet-v2", "--cost", "energy",
+                            "--latency-table", "macs"}),
+                1, {"--cost", "macs"});
   ExpectRefusal(RunProgram({"predict", "--network", "nix", "--latency-table", "macs"}), 1, {"nix"});
 }
 
@@ -105,6 +111,11 @@ TEST_F(PredictPublishedTest, RefusesTheReleasedNetworksByTheirMissingKeys) {
   for (const Json& key : json["missing"]) {
     EXPECT_TRUE(Has(mobile.err, key.get<std::string>())) << mobile.err;
   }
+  const ProgramResult pair = RunProgram({"predict", "--network", "proxyless-mobile", "--against",
+                                         "mobilenet-v2", "--latency-table", table_});
+  EXPECT_EQ(pair.exit_code, 1);
+  EXPECT_TRUE(Has(pair.out, "missing")) << pair.out;
+  EXPECT_FALSE(Has(pair.out, " 0 ")) << pair.out;
   const ProgramResult v2 =
       RunProgram({"predict", "--network", "mobilenet-v2", "--latency-table", table_, "--json"});
   EXPECT_EQ(v2.exit_code, 1);

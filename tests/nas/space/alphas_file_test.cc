@@ -57,7 +57,9 @@ TEST(AlphasFileTest, RefusesRowsOfAnotherSpace) {
   const SearchSpace fashion = LoadSpace("fashion");
   const SearchSpace imagenet = LoadSpace("proxyless-imagenet");
   const std::string json = AlphasToJson(fashion, Rows(fashion));
-  EXPECT_NE(Refusal(json, imagenet).find("expected an array of 21 rows"), std::string::npos);
+  EXPECT_NE(Refusal(json, imagenet).find("found 'fashion', expected 'proxyless-imagenet'"),
+            std::string::npos);
+  EXPECT_NE(Refusal("[[1]]", imagenet).find("expected an array of 21 rows"), std::string::npos);
   std::string renamed = json;
   renamed.replace(renamed.find("3x3_MBConv3"), 11, "3x3_MBConv4");
   EXPECT_NE(Refusal(renamed, fashion).find("expected the candidates of block1"), std::string::npos);
