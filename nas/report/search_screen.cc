@@ -167,9 +167,10 @@ std::string NetworkPicture(const NetworkDesc& network) {
 
 std::string SearchScreen(const SearchSummary& summary, const std::string& run_folder) {
   std::string text =
-      fmt::format("\nNetwork {} by {} on {} for {} ({}, {} threads), seed {}\n\n",
+      fmt::format("\nNetwork {} by {} on {} for {} ({}, {} thread{}), seed {}\n\n",
                   summary.stopped ? "as far as it was searched" : "found", summary.algorithm,
-                  summary.data, summary.device, summary.device_name, summary.threads, summary.seed);
+                  summary.data, summary.device, summary.device_name, summary.threads,
+                  summary.threads == 1 ? "" : "s", summary.seed);
   if (summary.stopped) text += "  Stopped before the end: every figure is of what was done.\n\n";
   text += NetworkPicture(summary.network) + "\n";
   text += Line("size", fmt::format("{} parameters, {} MACs", FormatCount(summary.parameters),
