@@ -9,7 +9,7 @@ Variable ApplyActivation(Tape& tape, const Variable& x, Activation activation) {
   NAS_CHECK(x.value().defined(), "activation: x is undefined");
   if (activation == Activation::kNone) return x;
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), x.shape());
+  Tensor y = EmptyLike(context, x.value(), x.shape());
   Dispatch<ActivationForward>(context, {.x = x.value(), .activation = activation, .y = y});
   if (!internal::Records(tape, x)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
@@ -19,7 +19,7 @@ Variable ApplyActivation(Tape& tape, const Variable& x, Activation activation) {
                                                                          std::span<Tensor> saved) {
                  Tensor dy = out->Take();
                  if (!dy.defined()) return;
-                 Tensor dx = internal::InPlace(context, dy);
+                 Tensor dx = InPlace(context, dy);
                  Dispatch<ActivationBackward>(
                      context, {.y = saved[0], .dy = dy, .activation = activation, .dx = dx});
                  dy.Reset();

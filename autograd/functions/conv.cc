@@ -45,7 +45,7 @@ void Backward(Context& context, const ConvGeometry& geometry, const Parameter& w
     saved[0].Reset();  // before dx, which is as large
   }
   if (in == nullptr) return;
-  Tensor dx = internal::EmptyLike(context, dy, {geometry.n, geometry.h, geometry.w, geometry.c_in});
+  Tensor dx = EmptyLike(context, dy, {geometry.n, geometry.h, geometry.w, geometry.c_in});
   Dispatch<typename Ops::BackwardData>(context,
                                        {.geometry = geometry, .dy = dy, .w = w.value(), .dx = dx});
   dy.Reset();
@@ -55,7 +55,7 @@ void Backward(Context& context, const ConvGeometry& geometry, const Parameter& w
 template <class Ops>
 Variable Convolve(Tape& tape, const Variable& x, const Parameter& w, const ConvGeometry& geometry) {
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), internal::OutputShape(geometry));
+  Tensor y = EmptyLike(context, x.value(), internal::OutputShape(geometry));
   Dispatch<typename Ops::Forward>(
       context, {.geometry = geometry, .x = x.value(), .w = w.value(), .bias = {}, .y = y});
   if (!internal::Records(tape, x, true)) return Variable(std::move(y));

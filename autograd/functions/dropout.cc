@@ -13,7 +13,7 @@ Variable Dropout(Tape& tape, const Variable& x, float rate, const Rng& rng, std:
   NAS_CHECK(rate >= 0 && rate < 1, "dropout: rate ", rate, ", expected 0 or more and under 1");
   if (rate == 0) return x;
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), x.shape());
+  Tensor y = EmptyLike(context, x.value(), x.shape());
   Dispatch<DropoutOp>(context, {.x = x.value(), .rate = rate, .rng = rng, .step = step, .y = y});
   if (!internal::Records(tape, x)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
@@ -22,7 +22,7 @@ Variable Dropout(Tape& tape, const Variable& x, float rate, const Rng& rng, std:
                                                                               std::span<Tensor>) {
                  Tensor dy = out->Take();
                  if (!dy.defined()) return;
-                 Tensor dx = internal::InPlace(context, dy);
+                 Tensor dx = InPlace(context, dy);
                  Dispatch<DropoutOp>(context,
                                      {.x = dy, .rate = rate, .rng = rng, .step = step, .y = dx});
                  dy.Reset();

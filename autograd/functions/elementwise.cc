@@ -11,7 +11,7 @@ Variable Sum(Tape& tape, const Variable& a, const Variable& b) {
   NAS_CHECK(a.value().defined() && b.value().defined() && a.shape() == b.shape(), "sum: a is ",
             ToString(a.shape()), ", b is ", ToString(b.shape()));
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, a.value(), a.shape());
+  Tensor y = EmptyLike(context, a.value(), a.shape());
   Dispatch<Add>(context, {.a = a.value(), .b = b.value(), .y = y});
   if (!internal::Records(tape, a) && !internal::Records(tape, b)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));

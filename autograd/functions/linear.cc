@@ -30,7 +30,7 @@ struct LinearNode {
       saved[0].Reset();
     }
     if (in == nullptr) return;
-    Tensor dx = internal::EmptyLike(context, dy, {dy.shape()[0], in_features});
+    Tensor dx = EmptyLike(context, dy, {dy.shape()[0], in_features});
     Dispatch<LinearBackwardData>(context, {.dy = dy, .w = w.value(), .dx = dx});
     dy.Reset();
     in->Accumulate(context, std::move(dx));
@@ -49,7 +49,7 @@ Variable Linear(Tape& tape, const Variable& x, const Parameter& w, const Paramet
   NAS_CHECK(!b.defined() || b.shape() == Shape{w_shape[0]}, "linear: w is ", ToString(w_shape),
             ", bias is ", ToString(b.shape()));
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), {x.shape()[0], w_shape[0]});
+  Tensor y = EmptyLike(context, x.value(), {x.shape()[0], w_shape[0]});
   Dispatch<LinearForward>(context, {.x = x.value(), .w = w.value(), .bias = b, .y = y});
   if (!internal::Records(tape, x, true)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));

@@ -33,9 +33,9 @@ LossResult SoftmaxCrossEntropy(Tape& tape, const Variable& logits, const Tensor&
             ToString(labels.shape()), " ", Name(labels.dtype()), ", expected ", shape[0], " i32");
   Context& context = tape.context();
   const bool records = internal::Records(tape, logits);
-  Tensor loss = internal::EmptyLike(context, logits.value(), {});
+  Tensor loss = EmptyLike(context, logits.value(), {});
   Tensor rank = context.Empty(labels.shape(), DType::kI32, MemoryCategory::kActivations);
-  Tensor dlogits = records ? internal::EmptyLike(context, logits.value(), shape) : Tensor();
+  Tensor dlogits = records ? EmptyLike(context, logits.value(), shape) : Tensor();
   Dispatch<SoftmaxCrossEntropyOp>(context, {.logits = logits.value(),
                                             .labels = labels,
                                             .smoothing = smoothing,

@@ -28,7 +28,7 @@ struct BatchNormNode {
       NAS_CHECK(dgamma.accumulate == dbeta.accumulate,
                 "batch_norm: gamma and beta are not used together");
     }
-    Tensor dx = internal::InPlace(context, dy);
+    Tensor dx = InPlace(context, dy);
     Dispatch<BatchNormBackward>(context, {.x = saved[kX],
                                           .dy = dy,
                                           .gamma = gamma.value(),
@@ -69,7 +69,7 @@ Variable BatchNorm(Tape& tape, const Variable& x, const Parameter& gamma, const 
                    const BatchNormOptions& options) {
   CheckArguments(tape, x, gamma, beta, running_mean, running_var, options);
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), x.shape());
+  Tensor y = EmptyLike(context, x.value(), x.shape());
   if (options.mode == NormMode::kRunning) {
     Dispatch<BatchNormInference>(context, {.x = x.value(),
                                            .gamma = gamma.value(),
@@ -81,8 +81,8 @@ Variable BatchNorm(Tape& tape, const Variable& x, const Parameter& gamma, const 
                                            .y = y});
     return Variable(std::move(y));
   }
-  Tensor mean = internal::EmptyLike(context, running_mean, running_mean.shape());
-  Tensor inv_std = internal::EmptyLike(context, running_mean, running_mean.shape());
+  Tensor mean = EmptyLike(context, running_mean, running_mean.shape());
+  Tensor inv_std = EmptyLike(context, running_mean, running_mean.shape());
   const bool moves = options.mode == NormMode::kBatch;
   Dispatch<BatchNormForward>(context, {.x = x.value(),
                                        .gamma = gamma.value(),

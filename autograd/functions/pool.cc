@@ -10,7 +10,7 @@ Variable AvgPool(Tape& tape, const Variable& x, const Window& window) {
   internal::CheckImage("avg_pool", x);
   const ConvGeometry geometry = internal::GeometryOf("avg_pool", x, x.shape().back(), window);
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), internal::OutputShape(geometry));
+  Tensor y = EmptyLike(context, x.value(), internal::OutputShape(geometry));
   Dispatch<AvgPoolForward>(context, {.geometry = geometry, .x = x.value(), .y = y});
   if (!internal::Records(tape, x)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
@@ -19,7 +19,7 @@ Variable AvgPool(Tape& tape, const Variable& x, const Window& window) {
                                Context& context, std::span<Tensor>) {
                  Tensor dy = out->Take();
                  if (!dy.defined()) return;
-                 Tensor dx = internal::EmptyLike(context, dy, shape);
+                 Tensor dx = EmptyLike(context, dy, shape);
                  Dispatch<AvgPoolBackward>(context, {.geometry = geometry, .dy = dy, .dx = dx});
                  dy.Reset();
                  in->Accumulate(context, std::move(dx));
@@ -31,7 +31,7 @@ Variable MaxPool(Tape& tape, const Variable& x, const Window& window) {
   internal::CheckImage("max_pool", x);
   const ConvGeometry geometry = internal::GeometryOf("max_pool", x, x.shape().back(), window);
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), internal::OutputShape(geometry));
+  Tensor y = EmptyLike(context, x.value(), internal::OutputShape(geometry));
   Dispatch<MaxPoolForward>(context, {.geometry = geometry, .x = x.value(), .y = y});
   if (!internal::Records(tape, x)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
@@ -41,7 +41,7 @@ Variable MaxPool(Tape& tape, const Variable& x, const Window& window) {
                                                                        std::span<Tensor> saved) {
                  Tensor dy = out->Take();
                  if (!dy.defined()) return;
-                 Tensor dx = internal::EmptyLike(context, dy, saved[0].shape());
+                 Tensor dx = EmptyLike(context, dy, saved[0].shape());
                  Dispatch<MaxPoolBackward>(
                      context, {.geometry = geometry, .x = saved[0], .dy = dy, .dx = dx});
                  dy.Reset();
@@ -53,7 +53,7 @@ Variable MaxPool(Tape& tape, const Variable& x, const Window& window) {
 Variable GlobalAvgPool(Tape& tape, const Variable& x) {
   internal::CheckImage("global_avg_pool", x);
   Context& context = tape.context();
-  Tensor y = internal::EmptyLike(context, x.value(), {x.shape()[0], x.shape().back()});
+  Tensor y = EmptyLike(context, x.value(), {x.shape()[0], x.shape().back()});
   Dispatch<GlobalAvgPoolForward>(context, {.x = x.value(), .y = y});
   if (!internal::Records(tape, x)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
@@ -62,7 +62,7 @@ Variable GlobalAvgPool(Tape& tape, const Variable& x) {
                                                                                 std::span<Tensor>) {
                  Tensor dy = out->Take();
                  if (!dy.defined()) return;
-                 Tensor dx = internal::EmptyLike(context, dy, shape);
+                 Tensor dx = EmptyLike(context, dy, shape);
                  Dispatch<GlobalAvgPoolBackward>(context, {.dy = dy, .dx = dx});
                  dy.Reset();
                  in->Accumulate(context, std::move(dx));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "autograd/functions/buffers.h"
 #include "autograd/functions/functions.h"
 #include "kernels/conv/conv_geometry.h"
 #include "kernels/core/kernel_registry.h"
@@ -15,16 +16,6 @@ namespace nasengine::internal {
 // Whether a backward pass would have anything to do for a function of `x` (and of parameters).
 inline bool Records(const Tape& tape, const Variable& x, bool has_parameters = false) {
   return tape.recording() && (x.wants_gradient() || (has_parameters && tape.parameter_gradients()));
-}
-
-// A result like `x` in type, of `shape`.
-inline Tensor EmptyLike(Context& context, const Tensor& x, const Shape& shape) {
-  return context.Empty(shape, x.dtype(), MemoryCategory::kActivations);
-}
-
-// Where a gradient of dy's shape may be written: dy itself when nobody else reads it.
-inline Tensor InPlace(Context& context, const Tensor& dy) {
-  return dy.unique() ? dy : EmptyLike(context, dy, dy.shape());
 }
 
 inline void CheckImage(const char* function, const Variable& x) {

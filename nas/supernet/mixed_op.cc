@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "autograd/functions/buffers.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/elementwise/elementwise.h"
 
@@ -14,10 +15,6 @@ double Inner(Context& context, const Tensor& a, const Tensor& b) {
   float result = 0;
   Dispatch<InnerProduct>(context, {.a = a, .b = b, .result = View{&result, Shape{1}, DType::kF32}});
   return result;
-}
-
-Tensor EmptyLike(Context& context, const Tensor& x) {
-  return context.Empty(x.shape(), x.dtype(), MemoryCategory::kActivations);
 }
 
 bool IsAskedFor(const GateGradients& gates, int candidate) {
@@ -42,7 +39,7 @@ struct WeightedBranch {
     }
     if (!is_first) sum->Accumulate(context, dy);
     if (branch == nullptr) return;
-    Tensor dx = dy.unique() ? dy : EmptyLike(context, dy);
+    Tensor dx = InPlace(context, dy);
     Dispatch<Scale>(context, {.alpha = weight, .x = dy, .y = dx});
     dy.Reset();
     branch->Accumulate(context, std::move(dx));
@@ -122,7 +119,7 @@ Variable MixedOp::ForwardAll(Tape& tape, const Variable& x, std::span<const floa
     Node node{.name = "weighted_branch"};
     if (wants_gates) node.saved.push_back(output);
     if (is_first) {
-      Tensor y = output.unique() ? output : EmptyLike(tape.context(), output);
+      Tensor y = InPlace(tape.context(), output);
       Dispatch<Scale>(tape.context(), {.alpha = weight, .x = output, .y = y});
       sum = records ? tape.Output(std::move(y)) : Variable(std::move(y));
     } else {
