@@ -35,7 +35,7 @@ ArchitectureStepResult AlphaDescent::Step(Context& context, const StepResult& re
 }
 
 double AlphaDescent::ExpectedLatencyMs() const {
-  return nasengine::ExpectedLatencyMs(supernet_, latency_, ProbabilitiesOf(supernet_));
+  return nasengine::ExpectedLatencyMs(supernet_, latency_);
 }
 
 std::vector<double> AlphaDescent::Gradient(std::size_t gate, std::span<const double> probabilities,

@@ -19,4 +19,8 @@ double ExpectedLatencyMs(const Supernet& supernet, const LatencyModel* latency,
   return latency->ExpectedMs(of_blocks);
 }
 
+double ExpectedLatencyMs(const Supernet& supernet, const LatencyModel* latency) {
+  return ExpectedLatencyMs(supernet, latency, ProbabilitiesOf(supernet));
+}
+
 }  // namespace nasengine

@@ -18,5 +18,7 @@ GateProbabilities ProbabilitiesOf(const Supernet& supernet);
 // latency model.
 double ExpectedLatencyMs(const Supernet& supernet, const LatencyModel* latency,
                          const GateProbabilities& probabilities);
+// Where every gate chooses by its present alphas.
+double ExpectedLatencyMs(const Supernet& supernet, const LatencyModel* latency);
 
 }  // namespace nasengine

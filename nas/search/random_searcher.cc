@@ -59,7 +59,7 @@ Path RandomSearcher::Choose(PathScorer& held_out) {
 }
 
 double RandomSearcher::ExpectedLatencyMs() const {
-  return nasengine::ExpectedLatencyMs(supernet_, latency_, ProbabilitiesOf(supernet_));
+  return nasengine::ExpectedLatencyMs(supernet_, latency_);
 }
 
 }  // namespace nasengine

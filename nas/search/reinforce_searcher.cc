@@ -42,7 +42,7 @@ ArchitectureStepResult ReinforceSearcher::ArchitectureStep(Context& context, con
 Path ReinforceSearcher::Choose(PathScorer& /*held_out*/) { return supernet_.BestPath(); }
 
 double ReinforceSearcher::ExpectedLatencyMs() const {
-  return nasengine::ExpectedLatencyMs(supernet_, latency_, ProbabilitiesOf(supernet_));
+  return nasengine::ExpectedLatencyMs(supernet_, latency_);
 }
 
 }  // namespace nasengine
