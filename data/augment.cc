@@ -2,22 +2,16 @@
 #include "data/augment.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "data/random_word.h"
 #include "kernels/core/error.h"
 
 namespace nasengine {
-namespace {
-
-// In [0, bound) from one random word, by multiply-shift.
-std::int64_t Scale(std::uint32_t word, std::int64_t bound) {
-  return static_cast<std::int64_t>(std::uint64_t{word} * static_cast<std::uint64_t>(bound) >> 32);
-}
-
-}  // namespace
 
 AugmentConfig WithoutAugmentation(AugmentConfig config) {
-  return {.stats = std::move(config.stats), .pad = 0, .flip = false, .cutout = 0};
+  return {.stats = std::move(config.stats)};
 }
 
 Augment::Augment(AugmentConfig config, const ImageShape& shape, std::uint32_t seed)
@@ -30,6 +24,8 @@ Augment::Augment(AugmentConfig config, const ImageShape& shape, std::uint32_t se
   NAS_CHECK(config_.pad >= 0 && config_.pad <= std::min(shape.h, shape.w), "augment: pad ",
             config_.pad, ", expected 0 to the size of the image ", ToString(shape));
   NAS_CHECK(config_.cutout >= 0, "augment: cutout ", config_.cutout, ", expected at least 0");
+  if (config_.resized_crop) CheckResizedCrop(*config_.resized_crop);
+  CheckColorJitter(config_.colors, shape.c);
   normalised_.reserve(channels * 256);
   for (std::size_t c = 0; c < channels; ++c) {
     NAS_CHECK(stats.std[c] > 0, "augment: standard deviation ", stats.std[c], " of channel ", c,
@@ -41,18 +37,23 @@ Augment::Augment(AugmentConfig config, const ImageShape& shape, std::uint32_t se
 }
 
 AugmentDraw Augment::Draw(std::int64_t epoch, std::int64_t image) const {
-  AugmentDraw draw{.crop_y = config_.pad, .crop_x = config_.pad};
+  AugmentDraw draw{
+      .crop_y = config_.pad, .crop_x = config_.pad, .window = {.h = shape_.h, .w = shape_.w}};
+  if (config_.resized_crop) {
+    draw.window = DrawCropWindow(*config_.resized_crop, shape_, rng_, epoch, image);
+  }
+  if (config_.colors.any()) draw.colors = DrawColors(config_.colors, rng_, epoch, image);
   if (config_.pad == 0 && !config_.flip && config_.cutout == 0) return draw;
   // Two blocks of four words an image, so that switching one choice on never shifts another.
   const auto step = static_cast<std::uint64_t>(epoch);
   const auto first = rng_.Bits(step, 2 * static_cast<std::uint64_t>(image));
-  draw.crop_y = Scale(first[0], 2 * config_.pad + 1);
-  draw.crop_x = Scale(first[1], 2 * config_.pad + 1);
+  draw.crop_y = EvenlyBelow(first[0], 2 * config_.pad + 1);
+  draw.crop_x = EvenlyBelow(first[1], 2 * config_.pad + 1);
   draw.flip = config_.flip && (first[2] >> 31) != 0;
   if (config_.cutout > 0) {
     const auto second = rng_.Bits(step, 2 * static_cast<std::uint64_t>(image) + 1);
-    draw.cutout_y = Scale(second[0], shape_.h);
-    draw.cutout_x = Scale(second[1], shape_.w);
+    draw.cutout_y = EvenlyBelow(second[0], shape_.h);
+    draw.cutout_x = EvenlyBelow(second[1], shape_.w);
   }
   return draw;
 }
@@ -86,12 +87,8 @@ void Augment::CutOut(const AugmentDraw& draw, std::span<float> out) const {
   }
 }
 
-void Augment::Apply(std::span<const std::uint8_t> hwc, std::int64_t epoch, std::int64_t image,
-                    std::span<float> out) const {
-  NAS_CHECK(static_cast<std::int64_t>(hwc.size()) == shape_.elements() && out.size() == hwc.size(),
-            "augment: ", hwc.size(), " bytes into ", out.size(), " floats, expected ",
-            shape_.elements(), " (", ToString(shape_), ")");
-  const AugmentDraw draw = Draw(epoch, image);
+void Augment::Copy(std::span<const std::uint8_t> hwc, const AugmentDraw& draw,
+                   std::span<float> out) const {
   const std::int64_t row = shape_.w * shape_.c;
   for (std::int64_t y = 0; y < shape_.h; ++y) {
     const std::int64_t from = y + draw.crop_y - config_.pad;
@@ -101,6 +98,54 @@ void Augment::Apply(std::span<const std::uint8_t> hwc, std::int64_t epoch, std::
     } else {
       CopyRow(hwc.data() + from * row, draw, to);
     }
+  }
+}
+
+void Augment::Remake(std::span<const std::uint8_t> hwc, const AugmentDraw& draw,
+                     std::span<float> out) const {
+  EnlargeWindow(hwc, shape_, draw.window, draw.flip, out);
+  ChangeColors(draw.colors, shape_.c, out);
+  const auto channels = static_cast<std::size_t>(shape_.c);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const float mean = config_.stats.mean[c];
+    const float scale = 1.0f / config_.stats.std[c];
+    for (std::size_t i = c; i < out.size(); i += channels) out[i] = scale * (out[i] - mean);
+  }
+  Shift(draw, out);
+}
+
+// In place: row after row in the order in which no row is overwritten before it is read.
+void Augment::Shift(const AugmentDraw& draw, std::span<float> out) const {
+  const std::int64_t dy = draw.crop_y - config_.pad;  // out[y][x] = before[y + dy][x + dx]
+  const std::int64_t dx = draw.crop_x - config_.pad;
+  if (dy == 0 && dx == 0) return;
+  const std::int64_t row = shape_.w * shape_.c;
+  const std::int64_t begin = std::clamp<std::int64_t>(-dx, 0, shape_.w) * shape_.c;
+  const std::int64_t end = std::clamp<std::int64_t>(shape_.w - dx, 0, shape_.w) * shape_.c;
+  for (std::int64_t i = 0; i < shape_.h; ++i) {
+    const std::int64_t y = dy > 0 ? i : shape_.h - 1 - i;
+    float* to = out.data() + y * row;
+    if (y + dy < 0 || y + dy >= shape_.h) {
+      std::fill(to, to + row, 0.0f);
+      continue;
+    }
+    const float* from = out.data() + (y + dy) * row + dx * shape_.c;
+    std::memmove(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(float));
+    std::fill(to, to + begin, 0.0f);
+    std::fill(to + end, to + row, 0.0f);
+  }
+}
+
+void Augment::Apply(std::span<const std::uint8_t> hwc, std::int64_t epoch, std::int64_t image,
+                    std::span<float> out) const {
+  NAS_CHECK(static_cast<std::int64_t>(hwc.size()) == shape_.elements() && out.size() == hwc.size(),
+            "augment: ", hwc.size(), " bytes into ", out.size(), " floats, expected ",
+            shape_.elements(), " (", ToString(shape_), ")");
+  const AugmentDraw draw = Draw(epoch, image);
+  if (config_.resized_crop || config_.colors.any()) {
+    Remake(hwc, draw, out);
+  } else {
+    Copy(hwc, draw, out);
   }
   if (config_.cutout > 0) CutOut(draw, out);
 }

@@ -11,8 +11,9 @@
 namespace nasengine {
 
 enum class SampleOrder {
-  kShuffled,    // training: a new order every epoch, the last partial batch is dropped
-  kSequential,  // evaluation: as given, the last batch may be smaller
+  kShuffled,       // training: a new order every epoch, the last partial batch is dropped
+  kShuffledWhole,  // the same, but the last batch may be smaller
+  kSequential,     // evaluation: as given, the last batch may be smaller
 };
 
 class Sampler {

@@ -39,15 +39,23 @@ std::vector<std::int64_t> Shares(const Members& members, std::int64_t held_out,
   return shares;
 }
 
-}  // namespace
+std::vector<std::int64_t> EqualShares(const Dataset& dataset, const Members& members,
+                                      std::int64_t held_out) {
+  const auto classes = static_cast<std::int64_t>(members.size());
+  std::vector<std::int64_t> shares;
+  for (std::int64_t label = 0; label < classes; ++label) {
+    const std::int64_t share = held_out / classes + (label < held_out % classes ? 1 : 0);
+    const auto images = static_cast<std::int64_t>(members[static_cast<std::size_t>(label)].size());
+    NAS_CHECK(share <= images, dataset.name(), ": class ", label, " has ", images,
+              " images, expected ", share, " or more to hold out equally many of every class");
+    shares.push_back(share);
+  }
+  return shares;
+}
 
-Split StratifiedSplit(const Dataset& dataset, std::int64_t held_out_count, std::uint32_t seed) {
-  NAS_CHECK(held_out_count >= 0 && held_out_count <= dataset.size(), dataset.name(),
-            ": cannot hold out ", held_out_count, " of ", dataset.size(), " images");
+// The first shares[label] images of every class in an order drawn for it.
+Split HoldOut(const Members& members, const std::vector<std::int64_t>& shares, std::uint32_t seed) {
   Split split;
-  if (dataset.size() == 0) return split;
-  const Members members = MembersByClass(dataset);
-  const std::vector<std::int64_t> shares = Shares(members, held_out_count, dataset.size());
   const Rng rng(seed, RngPurpose::kSplit);
   for (std::size_t label = 0; label < members.size(); ++label) {
     const auto& images = members[label];
@@ -62,6 +70,26 @@ Split StratifiedSplit(const Dataset& dataset, std::int64_t held_out_count, std::
   std::sort(split.weights.begin(), split.weights.end());
   std::sort(split.architecture.begin(), split.architecture.end());
   return split;
+}
+
+void CheckHeldOut(const Dataset& dataset, std::int64_t held_out_count) {
+  NAS_CHECK(held_out_count >= 0 && held_out_count <= dataset.size(), dataset.name(),
+            ": cannot hold out ", held_out_count, " of ", dataset.size(), " images");
+}
+
+}  // namespace
+
+Split StratifiedSplit(const Dataset& dataset, std::int64_t held_out_count, std::uint32_t seed) {
+  CheckHeldOut(dataset, held_out_count);
+  if (dataset.size() == 0) return {};
+  const Members members = MembersByClass(dataset);
+  return HoldOut(members, Shares(members, held_out_count, dataset.size()), seed);
+}
+
+Split EqualSplit(const Dataset& dataset, std::int64_t held_out_count, std::uint32_t seed) {
+  CheckHeldOut(dataset, held_out_count);
+  const Members members = MembersByClass(dataset);
+  return HoldOut(members, EqualShares(dataset, members, held_out_count), seed);
 }
 
 std::vector<std::int32_t> AllIndices(const Dataset& dataset) {

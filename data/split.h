@@ -20,6 +20,10 @@ struct Split {
 // Throws kInvalidArgument unless 0 <= held_out_count <= dataset.size().
 Split StratifiedSplit(const Dataset& dataset, std::int64_t held_out_count, std::uint32_t seed);
 
+// The same, but as many from every class (one more from the lower classes where it does not divide
+// evenly). Throws kInvalidArgument also where a class has too few images.
+Split EqualSplit(const Dataset& dataset, std::int64_t held_out_count, std::uint32_t seed);
+
 // 0 .. dataset.size() - 1.
 std::vector<std::int32_t> AllIndices(const Dataset& dataset);
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <vector>
@@ -137,9 +138,66 @@ TEST(AugmentTest, ChoicesAreUniform) {
   EXPECT_NEAR(flips, draws * 0.5, 5 * std::sqrt(draws * 0.25));
 }
 
+TEST(AugmentTest, ChoicesAreWhereTheyHaveAlwaysBeenInTheStream) {
+  const ImageShape shape{16, 16, 3};
+  AugmentConfig config{Stats(3), 4, true, 6};
+  config.resized_crop = ResizedCropConfig{};
+  config.colors = {.brightness = 0.4, .contrast = 0.4, .saturation = 0.4, .hue = 0.1};
+  const Augment plain({Stats(3), 4, true, 6}, shape, 1), all(config, shape, 1);
+  const Rng rng(1, RngPurpose::kAugment);
+  for (std::int64_t image = 0; image < 50; ++image) {
+    const auto first = rng.Bits(3, 2 * static_cast<std::uint64_t>(image));
+    const auto second = rng.Bits(3, 2 * static_cast<std::uint64_t>(image) + 1);
+    for (const Augment* augment : {&plain, &all}) {
+      const AugmentDraw draw = augment->Draw(3, image);
+      EXPECT_EQ(draw.crop_y, static_cast<std::int64_t>(first[0] * std::uint64_t{9} >> 32));
+      EXPECT_EQ(draw.crop_x, static_cast<std::int64_t>(first[1] * std::uint64_t{9} >> 32));
+      EXPECT_EQ(draw.flip, first[2] >= 0x80000000u);
+      EXPECT_EQ(draw.cutout_y, static_cast<std::int64_t>(second[0] * std::uint64_t{16} >> 32));
+      EXPECT_EQ(draw.cutout_x, static_cast<std::int64_t>(second[1] * std::uint64_t{16} >> 32));
+    }
+  }
+}
+
+TEST(AugmentTest, RemadePixelsAreNormalisedShiftedAndCut) {
+  const ImageShape shape{9, 7, 3};
+  for (const bool resized : {false, true}) {
+    AugmentConfig config{Stats(3), 7, true, 3};
+    if (resized) config.resized_crop = ResizedCropConfig{};
+    config.colors = {.brightness = 0.4, .contrast = 0.4, .saturation = 0.4, .hue = 0.1};
+    const Augment augment(config, shape, 1);
+    for (std::int64_t image = 0; image < 60; ++image) {
+      const Bytes bytes = RandomImage(shape, static_cast<std::uint32_t>(image));
+      const AugmentDraw draw = augment.Draw(0, image);
+      std::vector<float> remade(bytes.size());
+      EnlargeWindow(bytes, shape, draw.window, draw.flip, remade);
+      ChangeColors(draw.colors, 3, remade);
+      std::vector<float> out(bytes.size(), std::numeric_limits<float>::quiet_NaN());
+      augment.Apply(bytes, 0, image, out);
+      for (std::int64_t i = 0; i < shape.elements(); ++i) {
+        const std::int64_t y = i / 3 / shape.w, x = i / 3 % shape.w;
+        const std::int64_t from_y = y + draw.crop_y - 7, from_x = x + draw.crop_x - 7;
+        const bool outside = from_y < 0 || from_y >= shape.h || from_x < 0 || from_x >= shape.w;
+        const bool cut = std::abs(y - draw.cutout_y) <= 1 && std::abs(x - draw.cutout_x) <= 1;
+        double expected = 0;
+        if (!outside && !cut) {
+          const auto k = static_cast<std::size_t>(i % 3);
+          const auto from = static_cast<std::size_t>((from_y * shape.w + from_x) * 3 + i % 3);
+          expected = (double{remade[from]} - config.stats.mean[k]) / config.stats.std[k];
+        }
+        // A difference of numbers up to 1, a reciprocal and a product; no deviation is below 0.2.
+        ASSERT_NEAR(out[static_cast<std::size_t>(i)], expected, 3 * 5 * 0x1p-24);
+      }
+    }
+  }
+}
+
 TEST(AugmentTest, EvaluationOnlyNormalises) {
   const ImageShape shape{4, 4, 1};
-  const Augment augment(WithoutAugmentation({Stats(1), 2, true, 2}), shape, 1);
+  AugmentConfig config{Stats(1), 2, true, 2};
+  config.resized_crop = ResizedCropConfig{};
+  config.colors.brightness = 1;
+  const Augment augment(WithoutAugmentation(config), shape, 1);
   const Bytes bytes = RandomImage(shape, 0);
   std::vector<float> first(16), second(16);
   augment.Apply(bytes, 0, 0, first);

@@ -30,6 +30,14 @@ TEST(SamplerTest, TrainingShufflesByEpochAndDropsTheLastPart) {
             std::vector<std::int32_t>(first.begin() + 4, first.begin() + 8));
 }
 
+TEST(SamplerTest, TrainingMayKeepTheLastPart) {
+  const Sampler whole(kIndices, 4, SampleOrder::kShuffledWhole, 1);
+  EXPECT_EQ(whole.batches(), 3);
+  EXPECT_EQ(whole.images(), 10);
+  EXPECT_EQ(whole.size_of(2), 2);
+  EXPECT_EQ(whole.EpochOrder(3), Sampler(kIndices, 4, SampleOrder::kShuffled, 1).EpochOrder(3));
+}
+
 TEST(SamplerTest, EvaluationKeepsTheOrderAndTheLastPart) {
   const Sampler sampler(kIndices, 4, SampleOrder::kSequential, 1);
   EXPECT_EQ(sampler.batches(), 3);

@@ -89,5 +89,27 @@ TEST(SplitTest, RefusesToHoldOutMoreThanThereIs) {
   ExpectError(ErrorCode::kInvalidArgument, {"-1"}, [&] { StratifiedSplit(set, -1, 1); });
 }
 
+// Class 0 has 50 images, class 1 has 30, class 2 has 21.
+LabelsOnly ThreeClasses() {
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 101; ++i) labels.push_back(i < 50 ? 0 : i < 80 ? 1 : 2);
+  return LabelsOnly(labels, 3);
+}
+
+TEST(SplitTest, EqualSplitTakesAsManyOfEveryClass) {
+  const LabelsOnly set = ThreeClasses();
+  EXPECT_EQ(Counts(set, EqualSplit(set, 30, 0).architecture), (std::vector<int>{10, 10, 10}));
+  EXPECT_EQ(Counts(set, EqualSplit(set, 32, 0).architecture), (std::vector<int>{11, 11, 10}));
+  const Split split = EqualSplit(set, 60, 3);
+  EXPECT_EQ(Counts(set, split.weights), (std::vector<int>{30, 10, 1}));
+  std::vector<std::int32_t> all = split.weights;
+  all.insert(all.end(), split.architecture.begin(), split.architecture.end());
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, AllIndices(set));
+  EXPECT_NE(EqualSplit(set, 60, 4).architecture, split.architecture);
+  ExpectError(ErrorCode::kInvalidArgument, {"class 2 has 21 images", "expected 22"},
+              [&] { EqualSplit(set, 66, 0); });
+}
+
 }  // namespace
 }  // namespace nasengine
