@@ -158,6 +158,20 @@ TEST_F(OptimTest, AdamRefusesSizesThatDiffer) {
   EXPECT_THROW(optimizer.Step(context(), other, std::vector<float>(4), 0.1f, state), Error);
 }
 
+// The official retraining on 8 processes: from 0.0125 to 0.1 over 5 epochs, then to 0 in epoch 300.
+TEST(CosineScheduleTest, RisesAlongItsRamp) {
+  constexpr std::int64_t kBatches = 2503;
+  const CosineSchedule parallel(0.1, 300 * kBatches, {.batches = 5 * kBatches, .start = 0.125});
+  EXPECT_DOUBLE_EQ(parallel.At(0), 0.0125);
+  EXPECT_DOUBLE_EQ(parallel.At(kBatches), 0.03);
+  EXPECT_DOUBLE_EQ(parallel.At(5 * kBatches), 0.1);
+  EXPECT_NEAR(parallel.At(5 * kBatches + 295 * kBatches / 2), 0.05, 1e-6);
+  EXPECT_NEAR(parallel.At(300 * kBatches), 0, 1e-12);
+  const CosineSchedule ramp_alone(0.1, 10, {.batches = 10, .start = 0});
+  EXPECT_DOUBLE_EQ(ramp_alone.At(9), 0.09);
+  EXPECT_EQ(ramp_alone.At(10), 0.1);
+}
+
 TEST(CosineScheduleTest, PublishedPoints) {
   constexpr std::int64_t kBatches = 4810;
   const CosineSchedule joint(0.025, 120 * kBatches);
@@ -170,6 +184,7 @@ TEST(CosineScheduleTest, PublishedPoints) {
   EXPECT_THROW(joint.At(-1), Error);
   EXPECT_THROW(joint.At(120 * kBatches + 1), Error);
   EXPECT_THROW(CosineSchedule(0.1, 0), Error);
+  EXPECT_THROW(CosineSchedule(0.1, 10, {.batches = 11}), Error);
 }
 
 }  // namespace
