@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+#include "nas/search/search_health.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "kernels/core/error.h"
+
+namespace nasengine {
+namespace {
+
+// A candidate whose weights have moved this often has seen two memories of the optimiser's
+// momentum, 1 / (1 - 0.9) steps each: below it, its gate gradient judges random weights.
+constexpr std::int64_t kFewestVisits = 20;
+constexpr double kFrozenProbability = 0.99;
+// A search that decides leaves this share of the entropy that it began with far behind.
+constexpr double kFlatEntropy = 0.95;
+// Architecture steps from which on statistics tell anything.
+constexpr std::int64_t kFewestSteps = 30;
+// Standard errors within which a number cannot be told from chance.
+constexpr double kSurely = 3;
+// Of the cross-entropy of guessing: below it the supernet has learned, and its loss may rest.
+constexpr double kLearnedLoss = 0.5;
+
+double MeanEntropy(const std::vector<BinaryGate>& gates) {
+  double sum = 0;
+  for (const BinaryGate& gate : gates) sum += gate.Entropy();
+  return gates.empty() ? 0 : sum / static_cast<double>(gates.size());
+}
+
+std::vector<std::vector<float>> AlphasOf(const std::vector<BinaryGate>& gates) {
+  std::vector<std::vector<float>> alphas;
+  for (const BinaryGate& gate : gates)
+    alphas.emplace_back(gate.alpha().begin(), gate.alpha().end());
+  return alphas;
+}
+
+// Three decimals are enough for people.
+std::string Short(double value) { return StrCat(std::round(1000 * value) / 1000); }
+
+}  // namespace
+
+void Trend::Add(double y) {
+  const auto n = static_cast<double>(count_);
+  const double off = y - mean_;
+  ++count_;
+  mean_ += off / (n + 1);
+  squares_ += off * (y - mean_);
+  // The index n lies n / 2 above the mean of 0, 1, ..., n.
+  products_ += off * n / 2;
+}
+
+double Trend::Significance() const {
+  if (count_ < 3) return 0;
+  const auto n = static_cast<double>(count_);
+  const double index_squares = n * (n * n - 1) / 12;
+  const double slope = products_ / index_squares;
+  const double residual = std::max(0.0, squares_ - slope * products_);
+  const double error = std::sqrt(residual / (n - 2) / index_squares);
+  if (error > 0) return slope / error;
+  return slope == 0 ? 0 : std::copysign(std::numeric_limits<double>::infinity(), slope);
+}
+
+SearchHealth::SearchHealth(const SearchSpace& space, const std::vector<BinaryGate>& gates,
+                           std::int64_t architecture_steps, Sink warn)
+    : blocks_(space.Choices()),
+      gates_(gates),
+      classes_(space.classes),
+      planned_steps_(architecture_steps),
+      warn_(std::move(warn)),
+      first_alphas_(AlphasOf(gates)),
+      last_alphas_(first_alphas_),
+      first_entropy_(MeanEntropy(gates)) {
+  NAS_CHECK(space.Gates().size() == gates.size(), "search health: ", gates.size(),
+            " gates, the space has ", space.Gates().size());
+  for (const ChoiceNode* block : blocks_) {
+    visits_.emplace_back(block->candidates.size());
+    expected_.emplace_back(block->candidates.size());
+  }
+  FindStages();
+}
+
+const BinaryGate& SearchHealth::GateOf(std::size_t block) const {
+  return gates_[static_cast<std::size_t>(blocks_[block]->gate)];
+}
+
+std::string SearchHealth::NameOf(std::size_t block, int candidate) const {
+  return CandidateName(blocks_[block]->candidates[static_cast<std::size_t>(candidate)]);
+}
+
+bool SearchHealth::IsZero(std::size_t block, int candidate) const {
+  return blocks_[block]->candidates[static_cast<std::size_t>(candidate)].op == LayerOp::kZero;
+}
+
+// Blocks that follow one another with one size at their outputs. A stage of which a single block
+// can be skipped is as well without it.
+void SearchHealth::FindStages() {
+  for (std::size_t first = 0, end = 0; first < blocks_.size(); first = end) {
+    Stage stage;
+    for (; end < blocks_.size() &&
+           blocks_[end]->candidates[0].out == blocks_[first]->candidates[0].out;
+         ++end) {
+      const auto& candidates = blocks_[end]->candidates;
+      const bool is_skippable =
+          std::any_of(candidates.begin(), candidates.end(),
+                      [](const LayerDesc& candidate) { return candidate.op == LayerOp::kZero; });
+      if (is_skippable) stage.skippable.push_back(static_cast<int>(end));
+    }
+    stage.blocks = StrCat(blocks_[first]->name, " to ", blocks_[end - 1]->name);
+    if (stage.skippable.size() >= 2) stages_.push_back(std::move(stage));
+  }
+}
+
+void SearchHealth::AfterWeightStep(std::span<const int> path) {
+  ++weight_steps_;
+  for (std::size_t block = 0; block < blocks_.size(); ++block) {
+    const std::vector<double> p =
+        path.empty() ? std::vector<double>{} : GateOf(block).Probabilities();
+    for (std::size_t k = 0; k < visits_[block].size(); ++k) {
+      visits_[block][k] += path.empty() || static_cast<std::size_t>(path[block]) == k ? 1 : 0;
+      expected_[block][k] += path.empty() ? 1 : p[k];
+    }
+  }
+}
+
+void SearchHealth::AfterArchitectureStep(double cross_entropy) {
+  if (architecture_steps_ == 0) CheckVisits();
+  ++architecture_steps_;
+  loss_.Add(cross_entropy);
+  for (std::size_t gate = 0; gate < gates_.size(); ++gate) {
+    const std::span<const float> alpha = gates_[gate].alpha();
+    for (std::size_t k = 0; k < alpha.size(); ++k) {
+      const double update = double{alpha[k]} - last_alphas_[gate][k];
+      squared_updates_ += update * update;
+      last_alphas_[gate][k] = alpha[k];
+    }
+  }
+  const bool first_half = 2 * architecture_steps_ < planned_steps_;
+  if (first_half) {
+    CheckFrozen();
+    return;
+  }
+  CheckStages();
+  // Judged twice: while there is time to stop, and when all is done.
+  const bool at_half = 2 * (architecture_steps_ - 1) < planned_steps_;
+  if (!at_half && architecture_steps_ != planned_steps_) return;
+  CheckEntropy();
+  if (architecture_steps_ < kFewestSteps) return;
+  CheckMovement();
+  CheckLoss();
+}
+
+void SearchHealth::Finish() {
+  if (architecture_steps_ == 0) CheckVisits();
+}
+
+void SearchHealth::CheckVisits() {
+  std::int64_t starved = 0;
+  std::int64_t least = kFewestVisits;
+  std::string example;
+  for (std::size_t block = 0; block < blocks_.size(); ++block) {
+    for (std::size_t k = 0; k < visits_[block].size(); ++k) {
+      const auto candidate = static_cast<int>(k);
+      const std::int64_t visits = visits_[block][k];
+      if (IsZero(block, candidate) || visits >= kFewestVisits) continue;
+      ++starved;
+      if (visits >= least) continue;
+      least = visits;
+      example = StrCat(blocks_[block]->name, "'s ", NameOf(block, candidate), " in ", visits,
+                       " of ", weight_steps_, " (expected ", Short(expected_[block][k]), ")");
+    }
+  }
+  if (starved == 0) return;
+  Warn("starved-candidate",
+       StrCat(starved, " candidates were trained in fewer than ", kFewestVisits,
+              " weight steps before they are judged, ", example),
+       "their scores are those of nearly random weights: use more --warmup-epochs, a smaller "
+       "--batch or fewer candidates");
+}
+
+void SearchHealth::CheckFrozen() {
+  for (std::size_t block = 0; block < blocks_.size(); ++block) {
+    const int best = GateOf(block).Best();
+    const double p = GateOf(block).Probabilities()[static_cast<std::size_t>(best)];
+    if (p <= kFrozenProbability) continue;
+    Warn(
+        "frozen-early",
+        StrCat(blocks_[block]->name, " draws ", NameOf(block, best), " with ", Short(100 * p), " %",
+               " after ", architecture_steps_, " of ", planned_steps_, " architecture steps"),
+        "the other candidates no longer get a chance: lower alpha_lr, or use more "
+        "--warmup-epochs");
+  }
+}
+
+void SearchHealth::CheckStages() {
+  for (const Stage& stage : stages_) {
+    const bool vanishes =
+        std::all_of(stage.skippable.begin(), stage.skippable.end(), [&](int skippable) {
+          const auto block = static_cast<std::size_t>(skippable);
+          const int best = GateOf(block).Best();
+          return IsZero(block, best) &&
+                 GateOf(block).Probabilities()[static_cast<std::size_t>(best)] > 0.5;
+        });
+    if (!vanishes) continue;
+    Warn("stage-all-zero",
+         StrCat("all ", stage.skippable.size(), " blocks that can be skipped in ", stage.blocks,
+                " favour Zero after ", architecture_steps_, " of ", planned_steps_,
+                " architecture steps"),
+         "if that costs accuracy, lower latency_weight, raise --reference-latency, or use more "
+         "--warmup-epochs");
+  }
+}
+
+void SearchHealth::CheckEntropy() {
+  const double entropy = MeanEntropy(gates_);
+  if (entropy <= kFlatEntropy * first_entropy_) return;
+  Warn("entropy-flat",
+       StrCat("the choices are nearly as open as at the start, entropy ", Short(entropy), " of ",
+              Short(first_entropy_), " after ", architecture_steps_, " of ", planned_steps_,
+              " architecture steps"),
+       "an alpha moves by about alpha_lr a step: raise alpha_lr, use more --epochs or a smaller "
+       "--arch-every");
+}
+
+void SearchHealth::CheckMovement() {
+  double squared_way = 0;
+  std::size_t alphas = 0;
+  for (std::size_t gate = 0; gate < gates_.size(); ++gate) {
+    for (std::size_t k = 0; k < last_alphas_[gate].size(); ++k) {
+      const double way = double{last_alphas_[gate][k]} - first_alphas_[gate][k];
+      squared_way += way * way;
+    }
+    // The mean of a gate's alphas changes nothing.
+    alphas += last_alphas_[gate].size() - 1;
+  }
+  if (squared_updates_ == 0) return;
+  const double ratio = squared_way / squared_updates_;
+  const double by_chance = 1 + kSurely * std::sqrt(2.0 / static_cast<double>(alphas));
+  if (ratio > by_chance) return;
+  Warn("alphas-on-noise",
+       StrCat("after ", architecture_steps_, " of ", planned_steps_,
+              " architecture steps the alphas are where random steps would have taken them: "
+              "squared way over squared steps ",
+              Short(ratio), ", by chance up to ", Short(by_chance)),
+       "the gradients disagree from step to step: use a larger arch_batch, a smaller alpha_lr, or "
+       "more --warmup-epochs");
+}
+
+void SearchHealth::CheckLoss() {
+  const double guessing = std::log(static_cast<double>(classes_));
+  const bool falls = loss_.Significance() < -kSurely;
+  if (falls || loss_.mean() <= kLearnedLoss * guessing) return;
+  Warn("loss-not-falling",
+       StrCat("the cross-entropy on held-out images does not fall: mean ", Short(loss_.mean()),
+              " over ", architecture_steps_, " architecture steps, guessing has ", Short(guessing)),
+       "the weights do not learn: check data and labels, change search_lr, or use more "
+       "--warmup-epochs");
+}
+
+void SearchHealth::Warn(std::string_view name, const std::string& finding,
+                        std::string_view advice) {
+  if (std::find(warned_.begin(), warned_.end(), name) != warned_.end()) return;
+  warned_.push_back(name);
+  warn_({.name = name, .finding = finding, .advice = advice});
+}
+
+}  // namespace nasengine

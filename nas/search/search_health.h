@@ -1,0 +1,100 @@
+// Watches a search for what makes its result worthless, and says so while it runs: candidates that
+// were hardly trained, blocks that froze early, stages that vanish, alphas and losses that do not
+// move or move at random. nas/search/README.md defines every warning.
+//
+// Running sums alone: memory and time of a step do not grow with the steps. What it says depends on
+// the search only, never on the clock.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nas/space/search_space.h"
+#include "nas/supernet/binary_gate.h"
+
+namespace nasengine {
+
+struct HealthWarning {
+  std::string_view name;  // "frozen-early" and so on
+  std::string finding;    // what was seen, with the numbers
+  std::string_view advice;
+};
+
+// A least-squares line through (0, y0), (1, y1), ..., from running sums.
+class Trend {
+ public:
+  void Add(double y);
+  std::int64_t count() const { return count_; }
+  double mean() const { return mean_; }
+  // Slope over its standard error: how surely the line falls (below 0) or rises. 0 for fewer than
+  // three points; infinite, or 0, for points exactly on a line.
+  double Significance() const;
+
+ private:
+  // Of y and of y with the index, about their means, which keeps them exact over long searches.
+  std::int64_t count_ = 0;
+  double mean_ = 0;
+  double squares_ = 0;
+  double products_ = 0;
+};
+
+class SearchHealth {
+ public:
+  using Sink = std::function<void(const HealthWarning&)>;
+
+  // Of a search that begins with the alphas of `gates`, one for every gate of `space` (both must
+  // outlive it), and takes so many architecture steps. `warn` gets every warning at most once.
+  SearchHealth(const SearchSpace& space, const std::vector<BinaryGate>& gates,
+               std::int64_t architecture_steps, Sink warn);
+
+  // After a weight step along `path`; empty: of all candidates.
+  void AfterWeightStep(std::span<const int> path);
+  // After an architecture step that saw this cross-entropy on held-out images.
+  void AfterArchitectureStep(double cross_entropy);
+  // When the search is over.
+  void Finish();
+
+ private:
+  struct Stage {
+    std::string blocks;          // "block3 to block6"
+    std::vector<int> skippable;  // of its blocks
+  };
+
+  const BinaryGate& GateOf(std::size_t block) const;
+  std::string NameOf(std::size_t block, int candidate) const;
+  bool IsZero(std::size_t block, int candidate) const;
+  void FindStages();
+
+  void CheckVisits();
+  void CheckFrozen();
+  void CheckStages();
+  void CheckEntropy();
+  void CheckMovement();
+  void CheckLoss();
+  void Warn(std::string_view name, const std::string& finding, std::string_view advice);
+
+  std::vector<const ChoiceNode*> blocks_;
+  const std::vector<BinaryGate>& gates_;
+  std::int64_t classes_;
+  std::int64_t planned_steps_;
+  Sink warn_;
+  std::vector<std::string_view> warned_;
+  std::vector<Stage> stages_;
+
+  std::int64_t weight_steps_ = 0;
+  std::int64_t architecture_steps_ = 0;
+  std::vector<std::vector<std::int64_t>> visits_;  // of every block's candidates
+  std::vector<std::vector<double>> expected_;      // the sum of the probabilities of being drawn
+  std::vector<std::vector<float>> first_alphas_;
+  std::vector<std::vector<float>> last_alphas_;
+  double first_entropy_ = 0;
+  double squared_updates_ = 0;  // the sum over alphas and steps
+  Trend loss_;
+};
+
+}  // namespace nasengine

@@ -1,0 +1,262 @@
+// Every warning by alphas, paths and losses made up for it, and silence where all is well.
+// SPDX-License-Identifier: MIT
+#include "nas/search/search_health.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "kernels/core/rng.h"
+#include "tests/support/tiny_space.h"
+
+namespace nasengine {
+namespace {
+
+TEST(TrendTest, AgreesWithTheTextbook) {
+  // 3, 1, 2, 0, 1 over 0..4: slope -0.5, residuals 0.6 -0.9 0.6 -0.9 0.6.
+  Trend trend;
+  for (const double y : {3, 1, 2, 0, 1}) trend.Add(y);
+  EXPECT_EQ(trend.count(), 5);
+  EXPECT_NEAR(trend.mean(), 1.4, 1e-15);
+  const double residual = 3 * 0.36 + 2 * 0.81;
+  EXPECT_NEAR(trend.Significance(), -0.5 / std::sqrt(residual / 3 / 10), 1e-12);
+}
+
+TEST(TrendTest, HasNoOpinionWithoutPointsAndACertainOneOnALine) {
+  Trend trend;
+  trend.Add(1);
+  trend.Add(0);
+  EXPECT_EQ(trend.Significance(), 0);
+  trend.Add(-1);
+  EXPECT_LT(trend.Significance(), -1e6);
+  Trend level;
+  for (int i = 0; i < 5; ++i) level.Add(2);
+  EXPECT_EQ(level.Significance(), 0);
+}
+
+TEST(TrendTest, StaysExactOverLongSearches) {
+  // Far from 0, a slope of 1e-6 a point among noise of one.
+  Trend trend;
+  const Rng rng(1, RngPurpose::kTest);
+  const int points = 100000;
+  for (int i = 0; i < points; ++i) trend.Add(1e6 - 1e-4 * i + rng.Normal(0, i));
+  const double expected = -1e-4 * std::sqrt(std::pow(points, 3) / 12);
+  EXPECT_NEAR(trend.Significance(), expected, 0.02 * std::abs(expected) + 5);
+}
+
+// A stage of four blocks, three of which can be skipped; six classes.
+class SearchHealthTest : public ::testing::Test {
+ protected:
+  static constexpr int kSteps = 100;
+
+  SearchHealthTest() {
+    for (const auto& blocks : space_.Gates()) {
+      const auto block = static_cast<std::size_t>(blocks.front());
+      gates_.emplace_back(static_cast<int>(space_.Choices()[block]->candidates.size()));
+    }
+  }
+
+  void Start() {
+    warnings_.clear();
+    health_ = std::make_unique<SearchHealth>(
+        space_, gates_, kSteps,
+        [this](const HealthWarning& warning) { warnings_.push_back(warning); });
+  }
+  // Every candidate of every block, the same number of times.
+  void Warmup(int visits) {
+    for (int i = 0; i < visits; ++i) {
+      for (int k = 0; k < 3; ++k) {
+        std::vector<int> path;
+        for (const BinaryGate& gate : gates_) path.push_back(std::min(k, gate.candidates() - 1));
+        health_->AfterWeightStep(path);
+      }
+    }
+  }
+  // `move(step)` moves alphas before each architecture step, whose loss is `loss(step)`.
+  void Search(const std::function<void(int)>& move, const std::function<double(int)>& loss) {
+    for (int step = 0; step < kSteps; ++step) {
+      move(step);
+      health_->AfterArchitectureStep(loss(step));
+    }
+    health_->Finish();
+  }
+  // Alphas that drift apart, a little noisy, as gradients that mostly agree move them.
+  void Drift(int step, double rate) {
+    for (std::size_t g = 0; g < gates_.size(); ++g) {
+      const std::span<float> alpha = gates_[g].alpha();
+      for (std::size_t k = 0; k < alpha.size(); ++k) {
+        const double noise = noise_.Normal(static_cast<std::uint64_t>(step), 8 * g + k);
+        alpha[k] += static_cast<float>(rate * ((k == g % 2 ? 1.0 : -1.0) + noise));
+      }
+    }
+  }
+  double FallingLoss(int step) {
+    return 1.7 - 0.008 * step + 0.1 * noise_.Normal(static_cast<std::uint64_t>(step), 1000);
+  }
+  std::set<std::string_view> Names() const {
+    std::set<std::string_view> names;
+    for (const HealthWarning& warning : warnings_) names.insert(warning.name);
+    EXPECT_EQ(names.size(), warnings_.size()) << "a warning came twice";
+    return names;
+  }
+  using Only = std::set<std::string_view>;
+
+  const SearchSpace space_ = TinySpace({.classes = 6, .blocks = 4});
+  const Rng noise_{4, RngPurpose::kTest};
+  std::vector<BinaryGate> gates_;
+  std::vector<HealthWarning> warnings_;
+  std::unique_ptr<SearchHealth> health_;
+};
+
+TEST_F(SearchHealthTest, IsSilentAboutAHealthySearch) {
+  Start();
+  Warmup(20);
+  Search([&](int step) { Drift(step, 0.02); }, [&](int step) { return FallingLoss(step); });
+  EXPECT_EQ(Names(), Only{});
+}
+
+TEST_F(SearchHealthTest, NamesCandidatesThatWereHardlyTrained) {
+  Start();
+  Warmup(19);
+  // Block 1 has two candidates, so that the last one was visited twice as often.
+  Search([&](int step) { Drift(step, 0.02); }, [&](int step) { return FallingLoss(step); });
+  ASSERT_EQ(Names(), Only{"starved-candidate"});
+  // The first candidate of all four blocks, the second one of three; Zero has nothing to train.
+  EXPECT_EQ(warnings_[0].finding,
+            "7 candidates were trained in fewer than 20 weight steps before they are judged, "
+            "block1's 3x3_MBConv3 in 19 of 57 (expected 28.5)");
+}
+
+TEST_F(SearchHealthTest, StepsOfAllPathsTrainEveryCandidate) {
+  Start();
+  for (int i = 0; i < 20; ++i) health_->AfterWeightStep({});
+  Search([&](int step) { Drift(step, 0.02); }, [&](int step) { return FallingLoss(step); });
+  EXPECT_EQ(Names(), Only{});
+}
+
+TEST_F(SearchHealthTest, ASearchWithoutArchitectureStepsIsJudgedAtItsEnd) {
+  Start();
+  Warmup(5);
+  EXPECT_EQ(Names(), Only{});
+  health_->Finish();
+  EXPECT_EQ(Names(), Only{"starved-candidate"});
+}
+
+TEST_F(SearchHealthTest, NamesABlockThatFreezesInTheFirstHalf) {
+  Start();
+  Warmup(20);
+  Search(
+      [&](int step) {
+        Drift(step, 0.02);
+        if (step >= 10 && step < 20) gates_[2].alpha()[1] += 0.9f;
+      },
+      [&](int step) { return FallingLoss(step); });
+  ASSERT_EQ(Names(), Only{"frozen-early"});
+  EXPECT_EQ(warnings_[0].finding.rfind("block3 draws 5x5_MBConv3 with 99.", 0), 0u)
+      << warnings_[0].finding;
+  EXPECT_TRUE(warnings_[0].finding.ends_with("of 100 architecture steps"));
+}
+
+TEST_F(SearchHealthTest, ABlockMayDecideInTheSecondHalf) {
+  Start();
+  Warmup(20);
+  Search(
+      [&](int step) {
+        Drift(step, 0.02);
+        if (step >= 45 && step < 55) gates_[2].alpha()[1] += 0.9f;
+      },
+      [&](int step) { return FallingLoss(step); });
+  EXPECT_EQ(Names(), Only{});
+}
+
+TEST_F(SearchHealthTest, NamesAStageThatVanishes) {
+  Start();
+  Warmup(20);
+  const auto drift_to_zero = [&](std::size_t blocks) {
+    return [this, blocks](int step) {
+      Drift(step, 0.01);
+      for (std::size_t g = 1; g < 1 + blocks; ++g) gates_[g].alpha()[2] += 0.06f;
+    };
+  };
+  Search(drift_to_zero(2), [&](int step) { return FallingLoss(step); });
+  EXPECT_EQ(Names(), Only{}) << "one of three blocks stays";
+  for (BinaryGate& gate : gates_) std::fill(gate.alpha().begin(), gate.alpha().end(), 0.0f);
+  Start();
+  Warmup(20);
+  Search(drift_to_zero(3), [&](int step) { return FallingLoss(step); });
+  ASSERT_EQ(Names(), Only{"stage-all-zero"});
+  EXPECT_EQ(warnings_[0].finding,
+            "all 3 blocks that can be skipped in block1 to block4 favour Zero after 50 of 100 "
+            "architecture steps");
+}
+
+TEST_F(SearchHealthTest, NamesChoicesThatStayOpen) {
+  Start();
+  Warmup(20);
+  Search([&](int step) { Drift(step, 1e-4); }, [&](int step) { return FallingLoss(step); });
+  EXPECT_EQ(Names(), Only{"entropy-flat"});
+}
+
+TEST_F(SearchHealthTest, NamesAlphasThatMoveAtRandom) {
+  int warned = 0;
+  for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    for (BinaryGate& gate : gates_) std::fill(gate.alpha().begin(), gate.alpha().end(), 0.0f);
+    Start();
+    Warmup(20);
+    const Rng rng(seed, RngPurpose::kTest);
+    Search(
+        [&](int step) {
+          // As Adam steps on gradients without agreement: the same length, either way.
+          for (std::size_t g = 0; g < gates_.size(); ++g) {
+            const std::span<float> alpha = gates_[g].alpha();
+            for (std::size_t k = 0; k < alpha.size(); ++k) {
+              const double u = rng.Uniform(static_cast<std::uint64_t>(step), 8 * g + k);
+              alpha[k] += u < 0.5 ? 0.1f : -0.1f;
+            }
+          }
+        },
+        [&](int step) { return FallingLoss(step); });
+    warned += static_cast<int>(Names().count("alphas-on-noise"));
+  }
+  // Beyond three standard deviations by chance once in some hundred, at each of two looks.
+  EXPECT_GE(warned, 18);
+}
+
+TEST_F(SearchHealthTest, NamesALossThatDoesNotFall) {
+  const auto search = [&](const std::function<double(int)>& loss) {
+    for (BinaryGate& gate : gates_) std::fill(gate.alpha().begin(), gate.alpha().end(), 0.0f);
+    Start();
+    Warmup(20);
+    Search([&](int step) { Drift(step, 0.02); }, loss);
+    return Names();
+  };
+  const auto noise = [&](int step) {
+    return 0.1 * noise_.Normal(static_cast<std::uint64_t>(step), 5);
+  };
+  // Guessing among six classes has ln 6 = 1.79.
+  EXPECT_EQ(search([&](int step) { return 1.79 + noise(step); }), Only{"loss-not-falling"});
+  EXPECT_EQ(search([&](int step) { return 1.5 + 0.01 * step + noise(step); }),
+            Only{"loss-not-falling"});
+  EXPECT_EQ(search([&](int step) { return 0.5 + noise(step); }), Only{})
+      << "learned before, and at rest";
+}
+
+TEST_F(SearchHealthTest, FewStepsAreNotJudgedByStatistics) {
+  warnings_.clear();
+  SearchHealth health(space_, gates_, 20,
+                      [this](const HealthWarning& warning) { warnings_.push_back(warning); });
+  for (int i = 0; i < 20; ++i) health.AfterWeightStep({});
+  for (int step = 0; step < 20; ++step) {
+    Drift(0, step % 2 == 0 ? 0.3 : -0.3);
+    if (step == 9) gates_[0].alpha()[0] += 3;
+    health.AfterArchitectureStep(2);
+  }
+  EXPECT_EQ(Names(), Only{});
+}
+
+}  // namespace
+}  // namespace nasengine
