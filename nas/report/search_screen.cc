@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
+#include <utility>
 
 #include "nas/report/format.h"
 #include "nas/space/counts.h"
@@ -105,6 +107,30 @@ std::string TimeLines(const PhaseSeconds& seconds) {
   return text;
 }
 
+// `what` before the first line of `text`, which is broken between words at the screen's width.
+std::string Paragraph(std::string_view what, const std::string& text) {
+  constexpr std::size_t kTextColumns = 84;
+  std::string lines;
+  std::string line;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (!line.empty() && line.size() + 1 + word.size() > kTextColumns) {
+      lines += Line(lines.empty() ? what : "", std::exchange(line, {}));
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return lines + Line(lines.empty() ? what : "", line);
+}
+
+std::string WarningLines(const SearchSummary& summary) {
+  std::string text;
+  for (const WarningSummary& warning : summary.warnings) {
+    text += Paragraph("warning",
+                      fmt::format("{}: {}; {}", warning.name, warning.finding, warning.advice));
+  }
+  return text;
+}
+
 std::string MsCell(double ms) { return ms > 0 ? fmt::format("{:#.4g}", ms) : "-"; }
 
 std::string BaselineTable(const SearchSummary& summary) {
@@ -180,6 +206,7 @@ std::string SearchScreen(const SearchSummary& summary, const std::string& run_fo
   text += EntropyLine(summary);
   text += MemoryLine(summary);
   text += TimeLines(summary.seconds);
+  text += WarningLines(summary);
   text += BaselineTable(summary);
   text += NextLines(summary, run_folder);
   return text;

@@ -56,6 +56,13 @@ struct BaselineSummary {
   double test_top1 = 0;
 };
 
+// What the search's health monitor found.
+struct WarningSummary {
+  std::string name;
+  std::string finding;
+  std::string advice;
+};
+
 struct SearchSummary {
   std::string algorithm;
   std::uint32_t seed = 0;
@@ -82,6 +89,7 @@ struct SearchSummary {
   // What keeping all candidates would take, planned; 0 where the algorithm does that.
   std::int64_t all_paths_peak_bytes = 0;
   PhaseSeconds seconds;
+  std::vector<WarningSummary> warnings{};
   std::vector<BaselineSummary> baselines;
   bool stopped = false;  // by Ctrl-C: the numbers are of what was done
 };

@@ -93,9 +93,14 @@ std::string SummaryToJson(const SearchSummary& summary) {
             {"peak_bytes", ToJson(summary.peak_bytes)},
             {"all_paths_peak_bytes", summary.all_paths_peak_bytes},
             {"seconds", ToJson(summary.seconds)},
+            {"warnings", Json::array()},
             {"baselines", Json::array()},
             {"stopped", summary.stopped}};
   if (!summary.latency_ms.cost.is_latency()) json["cost"] = ExpectedCost(summary.latency_ms);
+  for (const WarningSummary& warning : summary.warnings) {
+    json["warnings"].push_back(
+        {{"name", warning.name}, {"finding", warning.finding}, {"advice", warning.advice}});
+  }
   for (const BaselineSummary& row : summary.baselines) {
     json["baselines"].push_back(ToJson(row, summary.latency_ms.cost));
   }

@@ -46,6 +46,23 @@ TEST(SearchScreenTest, FitsAHundredColumns) {
   }
 }
 
+TEST(SearchScreenTest, BreaksLongWarningsBetweenWords) {
+  SearchSummary summary = SampleSummary();
+  EXPECT_FALSE(Has(SearchScreen(summary, "runs/a"), "warning"));
+  std::string finding = "seen";
+  for (int i = 0; i < 40; ++i) finding += " word" + std::to_string(i);
+  summary.warnings.push_back({.name = "frozen-early", .finding = finding, .advice = "do"});
+  const std::string screen = SearchScreen(summary, "runs/a");
+  EXPECT_TRUE(Has(screen, "\n  warning      frozen-early: seen word0 word1 ")) << screen;
+  EXPECT_TRUE(Has(screen, " word39; do\n")) << screen;
+  std::istringstream lines(screen);
+  for (std::string line; std::getline(lines, line);) {
+    if (Has(line, " word")) {
+      EXPECT_LE(line.size(), 100u) << line;
+    }
+  }
+}
+
 TEST(SearchScreenTest, SaysHowMuchBaselinesCanTell) {
   SearchSummary summary = SampleSummary();
   summary.baselines.push_back(SampleBaseline());

@@ -48,6 +48,14 @@ TEST(SummaryJsonTest, HasTheKeysThatScriptsRead) {
                                    {"total", 110.0}}));
 }
 
+TEST(SummaryJsonTest, ListsWarnings) {
+  SearchSummary summary = SampleSummary();
+  EXPECT_EQ(Json::parse(SummaryToJson(summary))["warnings"], Json::array());
+  summary.warnings.push_back({.name = "frozen-early", .finding = "seen", .advice = "do"});
+  EXPECT_EQ(Json::parse(SummaryToJson(summary))["warnings"],
+            Json::array({{{"name", "frozen-early"}, {"finding", "seen"}, {"advice", "do"}}}));
+}
+
 TEST(SummaryJsonTest, SaysNullForWhatWasNotMeasured) {
   SearchSummary summary = SampleSummary();
   summary.latency_ms.measured = 0;
