@@ -41,10 +41,11 @@ ConvBnAct::ConvBnAct(const ConvBnActOptions& options, const std::string& prefix,
     return Parameter{&slab, slab.Add(std::move(spec))};
   };
   const std::int64_t c = options.c_out;
+  const bool one_group = options.kind == ConvKind::kDepthwise && options.fan_out_per_group;
   weight_ = add(slabs.parameters, {.name = "weight",
                                    .shape = WeightShape(options),
                                    .initializer = Initializer::kNormalFanOut,
-                                   .fan = options.kernel * options.kernel * c});
+                                   .fan = options.kernel * options.kernel * (one_group ? 1 : c)});
   gamma_ = add(slabs.parameters,
                {.name = "gamma", .shape = {c}, .initializer = Initializer::kOnes, .decay = false});
   beta_ = add(slabs.parameters,

@@ -20,11 +20,13 @@ struct ConvBnActOptions {
   Activation activation = Activation::kNone;
   float bn_epsilon = 1e-3f;
   float bn_momentum = 0.1f;
+  // A depthwise convolution starts by the fan-out of one of its groups, kernel^2, not of all.
+  bool fan_out_per_group = false;
 };
 
 class ConvBnAct final : public Module {
  public:
-  // Adds `<prefix>weight` (normal by fan-out kernel^2 * c_out), `<prefix>gamma` (ones, no decay)
+  // Adds `<prefix>weight` (normal by fan-out, kernel^2 * c_out), `<prefix>gamma` (ones, no decay)
   // and `<prefix>beta` (zeros, no decay) to the parameters, `<prefix>running_mean` (zeros) and
   // `<prefix>running_var` (ones) to the buffers. Throws kInvalidArgument on options that contradict
   // each other.

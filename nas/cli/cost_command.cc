@@ -180,7 +180,7 @@ StepSeconds Scaled(const StepSeconds& measured, std::int64_t batch, const Recipe
   };
   return {.weight = measured.weight * scale(recipe.batch),
           .architecture = measured.architecture * scale(architecture.images),
-          .training = measured.training * scale(recipe.batch)};
+          .training = measured.training * scale(TrainBatch(recipe))};
 }
 
 }  // namespace

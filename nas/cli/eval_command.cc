@@ -31,7 +31,7 @@ int EvalCommand(Arguments arguments) {
   Network network(session.context(), desc);
   LoadStateDict(session.context(), config.weights, network.state_dict());
   PrepareNetwork(session.context(), session.allocator(), network,
-                 {.training = 0, .evaluation = EvaluationSizes(data.test->size())});
+                 {.training = {}, .evaluation = EvaluationSizes(data.test->size())});
   const Evaluation evaluation = EvaluateOnTest(session, network, data);
   std::fputs((config.json ? EvaluationToJson(evaluation, desc) : EvaluationToText(evaluation, desc))
                  .c_str(),

@@ -7,6 +7,23 @@
 #include "nas/report/format.h"
 
 namespace nasengine {
+namespace {
+
+// No flag makes the batches of an evaluation smaller, so that they are refused by a name of theirs.
+void RequireEvaluation(const KernelRegistry& registry, const SearchSpace& space,
+                       std::int64_t held_out, PlanOptions options, std::int64_t budget_bytes) {
+  const std::int64_t images = std::min(space.recipe.validation_batch, held_out);
+  const std::int64_t pixels = space.input.h * space.input.w * space.input.c;
+  options.data_bytes += images * pixels * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t bytes =
+      PlanSearch(space, registry, {{PlannedStep::kEvaluation, images}}, options).peak;
+  if (bytes <= budget_bytes) return;
+  Throw(ErrorCode::kOutOfMemory, "memory: evaluating ", space.name, " in batches of ", images,
+        " needs ", FormatBytes(bytes), ", the budget is ", FormatBytes(budget_bytes),
+        "; set a smaller validation_batch in [recipe]");
+}
+
+}  // namespace
 
 void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
                          const std::vector<SizedStep>& steps, const PlanOptions& options,
@@ -27,6 +44,31 @@ void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registr
         " needs ", FormatBytes(planned_bytes), ", the budget is ", FormatBytes(budget_bytes),
         fits >= 2 ? StrCat("; the largest batch that fits is ", fits, " (--batch ", fits, ")")
                   : std::string("; no batch fits, raise --memory-budget"));
+}
+
+SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
+                              const SearchAlgorithm& algorithm, std::int64_t held_out,
+                              std::int64_t budget_bytes) {
+  const Recipe& recipe = space.recipe;
+  const KernelRegistry& registry = session.registry();
+  const MemoryStats stats = session.allocator().stats();
+  PlanOptions options{
+      .batch = recipe.batch,
+      .threads = session.context().threads(),
+      .policy = session.context().policy(),
+      .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
+  std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
+  const bool keeps_all_paths = TakesAllPaths(steps.front().step);
+  if (TrainBatch(recipe) > recipe.batch) {
+    steps.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
+  }
+  SearchMemory memory{.peak_bytes = PlanSearch(space, registry, steps, options).peak};
+  RequireWithinBudget(space, registry, steps, options, memory.peak_bytes, budget_bytes);
+  RequireEvaluation(registry, space, held_out, options, budget_bytes);
+  if (keeps_all_paths) return memory;
+  options.step = PlannedStep::kAllPaths;
+  memory.all_paths_bytes = PlanStep(space, {}, registry, options).peak;
+  return memory;
 }
 
 }  // namespace nasengine

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "nas/cli/session.h"
+#include "nas/search/searcher_factory.h"
 #include "nas/supernet/memory_plan.h"
 
 namespace nasengine {
@@ -14,5 +16,18 @@ namespace nasengine {
 void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
                          const std::vector<SizedStep>& steps, const PlanOptions& options,
                          std::int64_t planned_bytes, std::int64_t budget_bytes);
+
+// Planned bytes of a search.
+struct SearchMemory {
+  std::int64_t peak_bytes = 0;       // of its steps and of the training
+  std::int64_t all_paths_bytes = 0;  // of a step that keeps all candidates; 0 where they all do
+};
+
+// With `held_out` images for the architecture and the data that the session holds by now. Throws
+// kOutOfMemory, naming what has to become smaller, where a step or an evaluation exceeds the
+// budget.
+SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
+                              const SearchAlgorithm& algorithm, std::int64_t held_out,
+                              std::int64_t budget_bytes);
 
 }  // namespace nasengine

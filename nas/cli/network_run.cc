@@ -14,7 +14,9 @@
 #include "nas/report/format.h"
 #include "nas/space/counts.h"
 #include "nas/space/network_zoo.h"
+#include "nas/space/recipe_reader.h"
 #include "nas/space/search_space.h"
+#include "nas/train/recipe_images.h"
 
 namespace nasengine {
 
@@ -39,6 +41,10 @@ std::string NetworkFlagHelp() {
                      fmt::join(BuiltinNetworkNames(), ", "));
 }
 
+std::string PresetFlagHelp() {
+  return fmt::format("A published recipe over the space's: {}", fmt::join(PresetNames(), ", "));
+}
+
 SessionOptions SessionOf(const NetworkRunConfig& config) {
   NAS_CHECK(config.threads >= 0, "--threads: found ", config.threads, ", expected 0 or more");
   return {.device = config.device,
@@ -55,11 +61,12 @@ NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator
   NAS_CHECK(size == network.input && data.train->classes() == network.classes, config.network,
             ": takes images ", ToString(network.input), " of ", network.classes, " classes, ",
             config.data, " has ", ToString(size), " of ", data.train->classes());
+  data.stats = NormalizationOf(network.mean, network.std, data.stats);
   return {.network = std::move(network), .data = std::move(data)};
 }
 
-std::vector<std::int64_t> EvaluationSizes(std::int64_t images) {
-  const std::int64_t full = std::min(kEvaluationBatch, images);
+std::vector<std::int64_t> EvaluationSizes(std::int64_t images, std::int64_t batch) {
+  const std::int64_t full = std::min(batch, images);
   std::vector<std::int64_t> sizes{full};
   if (images % full != 0) sizes.push_back(images % full);
   return sizes;

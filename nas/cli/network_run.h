@@ -32,6 +32,8 @@ void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& 
 
 // What --network takes, for --help.
 std::string NetworkFlagHelp();
+// Of --preset.
+std::string PresetFlagHelp();
 
 // Throws what Session throws.
 SessionOptions SessionOf(const NetworkRunConfig& config);
@@ -51,7 +53,8 @@ NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator
 inline constexpr std::int64_t kEvaluationBatch = 200;
 
 // Sizes of the batches in which `images` images are evaluated.
-std::vector<std::int64_t> EvaluationSizes(std::int64_t images);
+std::vector<std::int64_t> EvaluationSizes(std::int64_t images,
+                                          std::int64_t batch = kEvaluationBatch);
 
 // Over the whole test set.
 Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data);

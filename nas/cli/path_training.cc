@@ -10,13 +10,14 @@
 #include "nas/supernet/prepare.h"
 #include "nas/train/evaluator.h"
 #include "nas/train/network_training.h"
+#include "nas/train/recipe_images.h"
 
 namespace nasengine {
 
 std::unique_ptr<Network> PathTraining::Train(std::span<const int> path, const LoopControl& control,
                                              double* seconds) const {
   const Recipe& recipe = parts_.recipe;
-  Loader& loader = parts_.weight_loader;
+  Loader& loader = parts_.train_loader;
   Context& context = parts_.session.context();
   CachingAllocator& allocator = parts_.session.allocator();
   // The arena of the search, or of the network trained before: two of them would exceed the plan.
@@ -28,7 +29,8 @@ std::unique_ptr<Network> PathTraining::Train(std::span<const int> path, const Lo
       EvaluationSizes(static_cast<std::int64_t>(parts_.split.architecture.size()));
   for (std::int64_t size : EvaluationSizes(parts_.data.test->size())) evaluation.push_back(size);
   PrepareNetwork(context, allocator, *network,
-                 {.training = recipe.batch, .evaluation = evaluation});
+                 {.training = TrainingSizes(recipe, TrainBatch(recipe), loader.images_per_epoch()),
+                  .evaluation = evaluation});
   if (parts_.config.init == "random") {
     network->Initialize(parts_.config.seed);
   } else {

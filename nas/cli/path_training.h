@@ -26,7 +26,7 @@ class PathTraining {
     const DataSource& data;
     const Split& split;
     const Supernet& supernet;
-    Loader& weight_loader;
+    Loader& train_loader;  // of the images for the weights
   };
   // All parts must outlive it.
   explicit PathTraining(const Parts& parts) : parts_(parts) {}

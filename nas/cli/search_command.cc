@@ -16,6 +16,7 @@
 #include "nas/cli/flags.h"
 #include "nas/cli/interrupt.h"
 #include "nas/cli/metrics_log.h"
+#include "nas/cli/network_run.h"
 #include "nas/cli/progress.h"
 #include "nas/cli/run_folder.h"
 #include "nas/cli/search_run.h"
@@ -25,6 +26,7 @@
 #include "nas/report/summary_json.h"
 #include "nas/search/searcher_factory.h"
 #include "nas/space/architecture_file.h"
+#include "nas/space/counts.h"
 #include "nas/space/space_file.h"
 
 namespace nasengine {
@@ -73,6 +75,7 @@ void AddTaskFlags(Flags& flags, RunConfig& config) {
 
 void AddScheduleFlags(Flags& flags, RunConfig& config) {
   flags.Group("How long (defaults are the space's)");
+  flags.Add("--preset", config.preset, "NAME", PresetFlagHelp());
   flags.Add("--warmup-epochs", config.warmup_epochs, "Epochs of weights alone");
   flags.Add("--epochs", config.epochs, "Epochs of the search");
   flags.Add("--train-epochs", config.train_epochs, "Epochs of the derived network");
@@ -204,6 +207,13 @@ std::string LabelOf(const std::string& space) {
   return IsBuiltinSpace(space) ? space : std::filesystem::path(space).stem().string();
 }
 
+std::string ValidationText(const StepRecord& record, const NetworkDesc& network) {
+  return fmt::format(
+      "epoch {}: the likeliest path has {:.2f} % of the held-out images right, loss {:.3f}, {} "
+      "MACs",
+      record.epoch + 1, record.top1, record.loss, FormatCount(CountNetwork(network).macs));
+}
+
 // A search whose results go into its folder as they come to be.
 class RecordedSearch {
  public:
@@ -246,6 +256,10 @@ class RecordedSearch {
     hooks.estimated = [this](const SearchEstimate& estimate) { Begin(estimate); };
     hooks.searched = [this](const SearchSpace& space, const AlphaRows& alphas) {
       folder_.Write("alphas.json", AlphasToJson(space, alphas));
+    };
+    hooks.validated = [this](const StepRecord& record, const NetworkDesc& network) {
+      metrics_.Add(record);
+      progress_.Announce(ValidationText(record, network));
     };
     hooks.derived = [this](const NetworkDesc& network) {
       folder_.Write("architecture.json", ArchitectureToJson(network));

@@ -115,7 +115,9 @@ SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architect
   cost.search = phase(recipe.search_epochs, schedule.search_steps(), schedule.architecture_steps(),
                       steps.weight);
   cost.train =
-      phase(recipe.train_epochs, recipe.train_epochs * cost.batches_per_epoch, 0, steps.training);
+      phase(recipe.train_epochs,
+            recipe.train_epochs * ((training + TrainBatch(recipe) - 1) / TrainBatch(recipe)), 0,
+            steps.training);
   return cost;
 }
 

@@ -101,15 +101,13 @@ MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searc
       measured.architecture_seconds +=
           share * Seconds([&] { searcher.ArchitectureStep(context, arch_batch, step); });
     }
-    if (measured.scored_paths > 0) {
-      forward_seconds +=
-          share * Seconds([&] {
-            RunForwardStep(context, supernet, path, arch_batch.images, arch_batch.labels);
-          });
-    }
+    forward_seconds +=
+        share * Seconds([&] {
+          RunForwardStep(context, supernet, path, arch_batch.images, arch_batch.labels);
+        });
   }
-  measured.choice_seconds = forward_seconds * static_cast<double>(measured.scored_paths) *
-                            static_cast<double>(arch_loader.batches_per_epoch());
+  measured.evaluation_seconds =
+      forward_seconds * static_cast<double>(arch_loader.batches_per_epoch());
   supernet.gates() = gates;
   weight_loader.Seek(weight_position);
   arch_loader.Seek(arch_position);
@@ -117,15 +115,15 @@ MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searc
 }
 
 PhaseSeconds EstimateSeconds(const MeasuredSteps& measured, const SearchSchedule& schedule,
-                             std::int64_t training_steps, double profile_seconds) {
+                             const OtherWork& other) {
   PhaseSeconds seconds;
-  seconds.profile = profile_seconds;
+  seconds.profile = other.profile_seconds;
   seconds.warmup = measured.weight_seconds * static_cast<double>(schedule.warmup_steps());
   seconds.search =
       measured.weight_seconds * static_cast<double>(schedule.search_steps()) +
       measured.architecture_seconds * static_cast<double>(schedule.architecture_steps()) +
-      measured.choice_seconds;
-  seconds.train = measured.training_seconds * static_cast<double>(training_steps);
+      measured.evaluation_seconds * static_cast<double>(measured.scored_paths + other.validations);
+  seconds.train = measured.training_seconds * static_cast<double>(other.training_steps);
   seconds.total = seconds.profile + WorkSeconds(seconds);
   return seconds;
 }

@@ -18,9 +18,8 @@ struct MeasuredSteps {
   double weight_seconds = 0;
   double training_seconds = 0;  // of the weights of one path, whatever weight steps train
   double architecture_seconds = 0;
-  // Of the choice of the path to derive: scoring so many paths on the held-out images.
-  double choice_seconds = 0;
-  std::int64_t scored_paths = 0;
+  double evaluation_seconds = 0;  // of one path on all held-out images
+  std::int64_t scored_paths = 0;  // evaluated to choose the one to derive
 };
 
 // Runs a few steps as `searcher` takes them, architecture steps only where `schedule` has any:
@@ -30,10 +29,15 @@ MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searc
                            const SearchSchedule& schedule, Loader& weight_loader,
                            Loader& arch_loader);
 
-// `training_steps` of derived networks, each taken for a weight step along a mean path;
-// `profile_seconds` is what the latency table took.
+// What a schedule does not say.
+struct OtherWork {
+  std::int64_t validations = 0;  // of the likeliest path while the search runs
+  std::int64_t training_steps =
+      0;                       // of derived networks, each like a weight step along a mean path
+  double profile_seconds = 0;  // what the latency table took
+};
 PhaseSeconds EstimateSeconds(const MeasuredSteps& measured, const SearchSchedule& schedule,
-                             std::int64_t training_steps, double profile_seconds);
+                             const OtherWork& other);
 
 // The recipe with its epochs scaled alike, none below 1, so that the estimated warm-up, search and
 // training fit `seconds`; the alphas' learning rates grow as the number of architecture steps

@@ -2,19 +2,19 @@
 #include "nas/cli/search_run.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 
 #include "data/data_source.h"
 #include "data/loader.h"
-#include "data/split.h"
 #include "kernels/core/timer.h"
 #include "nas/cli/baselines.h"
 #include "nas/cli/memory_budget.h"
 #include "nas/cli/network_run.h"
 #include "nas/cli/path_training.h"
 #include "nas/cli/search_estimate.h"
+#include "nas/cli/search_images.h"
+#include "nas/cli/search_watch.h"
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
 #include "nas/latency/latency_model.h"
@@ -28,6 +28,7 @@
 #include "nas/supernet/prepare.h"
 #include "nas/train/evaluator.h"
 #include "nas/train/held_out_scorer.h"
+#include "nas/train/recipe_images.h"
 #include "nas/train/search_loop.h"
 
 namespace nasengine {
@@ -52,7 +53,6 @@ class SearchRun {
   void Announce(const std::string& message) const {
     if (hooks_.announce) hooks_.announce(message);
   }
-  void OpenLoaders();
   void PlanMemory();
   void ObtainTable();
   void BuildSupernet();
@@ -60,7 +60,8 @@ class SearchRun {
   std::unique_ptr<Searcher> NewSearcher();
   SearchSchedule ScheduleOf(const Recipe& recipe) const;
   void Search();
-  void Choose(EvalBatches& held_out);
+  void Choose();
+  Evaluation EvaluatePath(std::span<const int> path);
   void TrainDerived();
   void TrainBaselines();
 
@@ -74,9 +75,7 @@ class SearchRun {
   Session session_;
   DataSource data_;
   SearchSpace space_;
-  Split split_;
-  std::unique_ptr<Loader> weight_loader_;
-  std::unique_ptr<Loader> arch_loader_;
+  std::unique_ptr<SearchImages> images_;
   LatencyTable table_;
   std::unique_ptr<LatencyModel> model_;
   std::unique_ptr<Supernet> supernet_;
@@ -100,6 +99,7 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
   data_ = OpenDataSource(config.data, session_.allocator());
   const ImageShape image = data_.train->image_shape();
   space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());
+  data_.stats = NormalizationOf(space_.recipe.mean, space_.recipe.std, data_.stats);
 }
 
 SearchSummary SearchRun::Run() {
@@ -114,7 +114,8 @@ SearchSummary SearchRun::Run() {
   summary_.width = config_.width;
   summary_.objective = config_.objective.empty() ? Name(algorithm_.default_objective)
                                                  : std::string_view(config_.objective);
-  OpenLoaders();
+  images_ = std::make_unique<SearchImages>(data_, space_.recipe, algorithm_, config_.seed,
+                                           session_.allocator());
   PlanMemory();
   ObtainTable();
   BuildSupernet();
@@ -128,52 +129,20 @@ SearchSummary SearchRun::Run() {
   return summary_;
 }
 
-void SearchRun::OpenLoaders() {
-  Recipe& recipe = space_.recipe;
-  const auto held_out = static_cast<std::int64_t>(
-      std::llround(recipe.validation_fraction * static_cast<double>(data_.train->size())));
-  split_ = StratifiedSplit(*data_.train, held_out, config_.seed);
-  const auto weight_images = static_cast<std::int64_t>(split_.weights.size());
-  const auto arch_images = static_cast<std::int64_t>(split_.architecture.size());
-  NAS_CHECK(recipe.batch >= 2 && recipe.batch <= weight_images, "batch: found ", recipe.batch,
-            ", expected 2 to ", weight_images, ", the images for the weights");
-  NAS_CHECK(arch_images >= 2, "data: ", arch_images,
-            " images are held out for the architecture, expected at least 2");
-  if (recipe.arch_batch == 0) recipe.arch_batch = recipe.batch;
-  recipe.arch_batch = std::min(recipe.arch_batch, arch_images);
-  recipe.rl_batch = std::min(recipe.rl_batch, arch_images);
-  const AugmentConfig augment{
-      .stats = data_.stats, .pad = recipe.crop_pad, .flip = recipe.flip, .cutout = recipe.cutout};
-  weight_loader_ = std::make_unique<Loader>(
-      *data_.train, split_.weights,
-      LoaderConfig{.batch_size = recipe.batch, .augment = augment, .seed = config_.seed},
-      session_.allocator());
-  const ArchitectureSteps architecture = algorithm_.architecture_steps(recipe);
-  arch_loader_ = std::make_unique<Loader>(*data_.train, split_.architecture,
-                                          LoaderConfig{.batch_size = architecture.images,
-                                                       .augment = WithoutAugmentation(augment),
-                                                       .seed = config_.seed},
-                                          session_.allocator());
+Evaluation SearchRun::EvaluatePath(std::span<const int> path) {
+  EvalBatches held_out = images_->HeldOut();
+  return Evaluate(session_.context(), *supernet_, path, held_out);
 }
 
 void SearchRun::PlanMemory() {
-  PlanOptions options{
-      .batch = space_.recipe.batch,
-      .threads = session_.context().threads(),
-      .policy = session_.context().policy(),
-      .data_bytes = session_.allocator()
-                        .stats()
-                        .active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
-  estimate_.budget_bytes =
+  const std::int64_t budget =
       config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
-  const std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
-  estimate_.peak_bytes = PlanSearch(space_, session_.registry(), steps, options).peak;
-  RequireWithinBudget(space_, session_.registry(), steps, options, estimate_.peak_bytes,
-                      estimate_.budget_bytes);
-  if (TakesAllPaths(steps.front().step)) return;
-  options.step = PlannedStep::kAllPaths;
-  estimate_.all_paths_bytes = PlanStep(space_, {}, session_.registry(), options).peak;
-  summary_.all_paths_peak_bytes = estimate_.all_paths_bytes;
+  const SearchMemory memory =
+      PlanWithinBudget(session_, space_, algorithm_, images_->held_out_images(), budget);
+  estimate_.budget_bytes = budget;
+  estimate_.peak_bytes = memory.peak_bytes;
+  estimate_.all_paths_bytes = memory.all_paths_bytes;
+  summary_.all_paths_peak_bytes = memory.all_paths_bytes;
 }
 
 void SearchRun::ObtainTable() {
@@ -206,8 +175,13 @@ void SearchRun::BuildSupernet() {
   supernet_ = std::make_unique<Supernet>(session_.context(), space_);
   supernet_->Initialize(config_.seed);
   std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
-  const auto held_out = static_cast<std::int64_t>(split_.architecture.size());
-  for (const std::int64_t size : EvaluationSizes(held_out)) {
+  const Recipe& recipe = space_.recipe;
+  const PlannedStep weights = steps.front().step;
+  for (const std::int64_t size : TrainingSizes(recipe, recipe.batch, images_->weight_images())) {
+    if (size != recipe.batch) steps.push_back({weights, size});
+  }
+  for (const std::int64_t size :
+       EvaluationSizes(images_->held_out_images(), recipe.validation_batch)) {
     steps.push_back({PlannedStep::kEvaluation, size});
   }
   PrepareSupernet(session_.context(), session_.allocator(), *supernet_, steps);
@@ -227,19 +201,25 @@ std::unique_ptr<Searcher> SearchRun::NewSearcher() {
 
 SearchSchedule SearchRun::ScheduleOf(const Recipe& recipe) const {
   return SearchSchedule(recipe, algorithm_.architecture_steps(recipe),
-                        weight_loader_->batches_per_epoch(), config_.max_steps);
+                        images_->weight_loader().batches_per_epoch(), config_.max_steps);
 }
 
 void SearchRun::Estimate() {
   const MeasuredSteps measured =
       MeasureSteps(session_.context(), *supernet_, *NewSearcher(), ScheduleOf(space_.recipe),
-                   *weight_loader_, *arch_loader_);
+                   images_->weight_loader(), images_->arch_loader());
   const auto fit = [&](const Recipe& recipe) {
     const std::int64_t networks = config_.baselines ? 1 + kMostBaselines : 1;
-    std::int64_t steps = recipe.train_epochs * weight_loader_->batches_per_epoch();
+    const SearchSchedule schedule = ScheduleOf(recipe);
+    std::int64_t steps = recipe.train_epochs * images_->weight_loader().batches_per_epoch();
     if (config_.max_steps > 0) steps = std::min(steps, config_.max_steps);
-    return EstimateSeconds(measured, ScheduleOf(recipe), networks * steps,
-                           summary_.seconds.profile);
+    const std::int64_t epochs = (schedule.warmup_steps() + schedule.search_steps()) /
+                                images_->weight_loader().batches_per_epoch();
+    return EstimateSeconds(
+        measured, schedule,
+        {.validations = recipe.validate_every > 0 ? epochs / recipe.validate_every : 0,
+         .training_steps = networks * steps,
+         .profile_seconds = summary_.seconds.profile});
   };
   if (config_.time_budget_seconds > 0) {
     space_.recipe = FitToBudget(space_.recipe, config_.time_budget_seconds - total_.seconds(), fit);
@@ -265,8 +245,8 @@ void SearchRun::Estimate() {
                                                    .allocator = session_.allocator(),
                                                    .supernet = *supernet_,
                                                    .searcher = *searcher_,
-                                                   .weight_loader = *weight_loader_,
-                                                   .arch_loader = *arch_loader_},
+                                                   .weight_loader = images_->weight_loader(),
+                                                   .arch_loader = images_->arch_loader()},
                                        space_.recipe, schedule);
   summary_.latency_ms.initial_expected = searcher_->ExpectedLatencyMs();
   summary_.initial_entropy = supernet_->MeanEntropy();
@@ -275,28 +255,20 @@ void SearchRun::Estimate() {
 
 void SearchRun::Search() {
   Announce("searching");
-  LoopControl control = hooks_.control;
-  control.observe = [&](const StepRecord& record) {
-    (record.phase == Phase::kArch ? summary_.architecture_steps : summary_.steps) += 1;
-    const MemoryStats stats = session_.allocator().stats();
-    if (stats.peak_bytes > summary_.peak_bytes.total) {
-      const MemoryPlan peak = ToMemoryPlan(stats);
-      summary_.peak_bytes = {.total = peak.peak,
-                             .weights = peak.weights,
-                             .gradients = peak.gradients,
-                             .optimizer = peak.optimizer,
-                             .activations = peak.activations,
-                             .workspace = peak.workspace,
-                             .data = peak.data};
-    }
-    if (hooks_.control.observe) hooks_.control.observe(record);
-  };
-  const SearchTimes times = loop_->Run(control);
+  SearchWatch watch({.hooks = hooks_,
+                     .space = space_,
+                     .supernet = *supernet_,
+                     .searcher = *searcher_,
+                     .loop = *loop_,
+                     .latency = *model_,
+                     .allocator = session_.allocator(),
+                     .evaluate = [this](std::span<const int> path) { return EvaluatePath(path); }},
+                    estimate_.architecture_steps, summary_);
+  const SearchTimes times = loop_->Run(watch.Control());
+  watch.Finish();
   summary_.seconds.warmup = times.warmup_seconds;
   summary_.seconds.search = times.search_seconds;
-  EvalBatches held_out(*data_.train, split_.architecture, kEvaluationBatch, data_.stats,
-                       session_.allocator());
-  Choose(held_out);
+  Choose();
   summary_.final_entropy = supernet_->MeanEntropy();
   summary_.latency_ms.expected = searcher_->ExpectedLatencyMs();
   summary_.latency_ms.predicted = model_->PathMs(path_);
@@ -306,10 +278,11 @@ void SearchRun::Search() {
   summary_.macs = counts.macs;
   if (hooks_.searched) hooks_.searched(space_, AlphasByBlock(*supernet_));
   if (hooks_.derived) hooks_.derived(summary_.network);
-  summary_.supernet_top1 = Evaluate(session_.context(), *supernet_, path_, held_out).top1;
+  summary_.supernet_top1 = EvaluatePath(path_).top1;
 }
 
-void SearchRun::Choose(EvalBatches& held_out) {
+void SearchRun::Choose() {
+  EvalBatches held_out = images_->HeldOut();
   if (estimate_.scored_paths > 0) {
     Announce(StrCat("comparing ", estimate_.scored_paths, " paths on ", held_out.images(),
                     " held-out images"));
@@ -330,9 +303,9 @@ PathTraining SearchRun::Training() {
                        .recipe = space_.recipe,
                        .session = session_,
                        .data = data_,
-                       .split = split_,
+                       .split = images_->split(),
                        .supernet = *supernet_,
-                       .weight_loader = *weight_loader_});
+                       .train_loader = images_->BeginTraining()});
 }
 
 void SearchRun::TrainDerived() {

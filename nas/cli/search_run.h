@@ -41,6 +41,9 @@ struct SearchHooks {
   std::function<void(const LatencyTable& table)> table_ready;
   // The alphas at the end of the search, one row a block; then the network they led to.
   std::function<void(const SearchSpace& space, const AlphaRows& alphas)> searched;
+  // The network of the likeliest path during the search, with its loss and top1 on the held-out
+  // images and its predicted latency.
+  std::function<void(const StepRecord& record, const NetworkDesc& network)> validated;
   std::function<void(const NetworkDesc& network)> derived;
   std::function<void(Context& context, const Network& network)> trained;
 };

@@ -21,10 +21,12 @@
 #include "nas/config/run_config.h"
 #include "nas/report/format.h"
 #include "nas/space/architecture_file.h"
+#include "nas/space/recipe_reader.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/memory_plan.h"
 #include "nas/supernet/prepare.h"
 #include "nas/train/network_training.h"
+#include "nas/train/recipe_images.h"
 
 namespace nasengine {
 namespace {
@@ -43,6 +45,7 @@ struct TrainConfig {
   std::optional<int> epochs;
   std::optional<double> lr;
   std::optional<std::int64_t> batch;
+  std::string preset;
   std::int64_t max_steps = 0;
   std::int64_t memory_budget = 0;
   std::string out;
@@ -55,6 +58,7 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.Add("--epochs", config.epochs, "Epochs");
   flags.Add("--lr", config.lr, "Learning rate at the start; falls to 0 along a cosine");
   flags.Add("--batch", config.batch, "Images per step");
+  flags.Add("--preset", config.preset, "NAME", PresetFlagHelp());
   flags.Add("--max-steps", config.max_steps, "At most so many steps");
   flags.Group("Run");
   flags.AddParsed("--memory-budget", "SIZE", "Such as 2GiB (default: 85 % of what is available)",
@@ -65,12 +69,15 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.AddSwitch("--force", config.force, "Write over the run in an existing folder");
 }
 
-// The recipe of the built-in space that the network is from, otherwise the published one.
+// The recipe of the built-in space that the network is from, otherwise the published one; a preset
+// over it.
 Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   Recipe recipe = IsBuiltinSpace(network.space) ? LoadSpace(network.space).recipe : Recipe{};
+  if (!config.preset.empty()) recipe = PresetRecipe(config.preset, recipe);
   if (config.epochs) recipe.train_epochs = *config.epochs;
   if (config.lr) recipe.train_lr = *config.lr;
-  if (config.batch) recipe.batch = *config.batch;
+  recipe.batch = config.batch.value_or(TrainBatch(recipe));
+  recipe.train_batch = recipe.batch;
   NAS_CHECK(recipe.train_epochs >= 1, "--epochs: found ", recipe.train_epochs,
             ", expected 1 or more");
   NAS_CHECK(recipe.train_lr > 0, "--lr: found ", recipe.train_lr, ", expected a number above 0");
@@ -144,25 +151,25 @@ int RecordedTraining::Run() {
             ", expected 2 to ", images, ", the training images");
   Loader loader(*data.train, AllIndices(*data.train),
                 LoaderConfig{.batch_size = recipe_.batch,
-                             .augment = {.stats = data.stats,
-                                         .pad = recipe_.crop_pad,
-                                         .flip = recipe_.flip,
-                                         .cutout = recipe_.cutout},
+                             .order = TrainingOrder(recipe_),
+                             .augment = TrainAugment(recipe_, data.stats),
                              .seed = config_.run.seed},
                 session_.allocator());
   RequireMemory(session_, desc_, config_, recipe_.batch);
-  Network network(context, desc_);
+  Network network(context, desc_, recipe_.weight_init);
   network.Initialize(config_.run.seed);
   if (!config_.run.weights.empty()) {
     LoadStateDict(context, config_.run.weights, network.state_dict());
   }
   PrepareNetwork(context, session_.allocator(), network,
-                 {.training = recipe_.batch, .evaluation = EvaluationSizes(data.test->size())});
+                 {.training = TrainingSizes(recipe_, recipe_.batch, images),
+                  .evaluation = EvaluationSizes(data.test->size())});
 
   folder_.emplace(
       RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
-  progress_.Announce(IsBuiltinSpace(desc_.space)
+  progress_.Announce(!config_.preset.empty() ? StrCat("recipe: the preset ", config_.preset)
+                     : IsBuiltinSpace(desc_.space)
                          ? StrCat("recipe: of the space ", desc_.space)
                          : StrCat("recipe: the published one for ImageNet, since ", desc_.name,
                                   " comes from no built-in space; --epochs, --lr and --batch "

@@ -116,44 +116,16 @@ std::string Real(double value) {
   return text;
 }
 
-// What no flag names.
-std::string RecipeLines(const Recipe& recipe) {
-  std::string text = "\n[recipe]\n";
-  const auto add = [&](std::string_view key, const std::string& value) {
-    text += fmt::format("{} = {}\n", key, value);
-  };
-  add("arch_batch", std::to_string(recipe.arch_batch));
-  add("warmup_lr", Real(recipe.warmup_lr));
-  add("search_lr", Real(recipe.search_lr));
-  add("train_lr", Real(recipe.train_lr));
-  add("momentum", Real(recipe.momentum));
-  add("weight_decay", Real(recipe.weight_decay));
-  add("label_smoothing", Real(recipe.label_smoothing));
-  add("alpha_lr", Real(recipe.alpha_lr));
-  add("arch_start_epoch", std::to_string(recipe.arch_start_epoch));
-  add("alpha_init_std", Real(recipe.alpha_init_std));
-  add("rl_samples", std::to_string(recipe.rl_samples));
-  add("rl_batch", std::to_string(recipe.rl_batch));
-  add("rl_updates_per_epoch", std::to_string(recipe.rl_updates_per_epoch));
-  add("rl_latency_exponent", Real(recipe.rl_latency_exponent));
-  add("rl_baseline_weight", Real(recipe.rl_baseline_weight));
-  add("rl_alpha_lr", Real(recipe.rl_alpha_lr));
-  add("random_samples", std::to_string(recipe.random_samples));
-  add("latency_weight", Real(recipe.latency_weight));
-  add("validation_fraction", Real(recipe.validation_fraction));
-  add("crop_pad", std::to_string(recipe.crop_pad));
-  add("flip", recipe.flip ? "true" : "false");
-  add("cutout", std::to_string(recipe.cutout));
-  add("dropout", Real(recipe.dropout));
-  add("calibration_batches", std::to_string(recipe.calibration_batches));
-  return text;
-}
+// Values of the recipe that flags name.
+constexpr std::array<std::string_view, 5> kFlagKeys = {"warmup_epochs", "search_epochs",
+                                                       "train_epochs", "batch", "arch_every"};
 
 }  // namespace
 
 void ValidateConfig(const RunConfig& config, std::span<const std::string_view> algorithms) {
   CheckWord("--algorithm", config.algorithm, algorithms);
   if (!config.objective.empty()) CheckWord("--objective", config.objective, kObjectives);
+  if (!config.preset.empty()) CheckWord("--preset", config.preset, PresetNames());
   CheckWord("--init", config.init, kInits);
   CheckWord("--dtype", config.dtype, kDtypes);
   CheckDevice(config.device);
@@ -178,7 +150,8 @@ void ValidateConfig(const RunConfig& config, std::span<const std::string_view> a
 }
 
 Recipe ResolveRecipe(const RunConfig& config, const Recipe& recipe) {
-  Recipe resolved = config.recipe ? ReadRecipe(*config.recipe, recipe) : recipe;
+  Recipe resolved = config.preset.empty() ? recipe : PresetRecipe(config.preset, recipe);
+  if (config.recipe) resolved = ReadRecipe(*config.recipe, resolved);
   if (config.warmup_epochs) resolved.warmup_epochs = *config.warmup_epochs;
   if (config.epochs) resolved.search_epochs = *config.epochs;
   if (config.train_epochs) resolved.train_epochs = *config.train_epochs;
@@ -199,6 +172,7 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
                            "reference-latency",
                            "cost",
                            "latency-classes",
+                           "preset",
                            "warmup-epochs",
                            "epochs",
                            "train-epochs",
@@ -234,6 +208,7 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
     config.reference_latency_ms = reference->value;
     config.reference_is_time = reference->is_time;
   }
+  read.Text("preset", config.preset);
   read.Integer("warmup-epochs", 0, kMaxEpochs, config.warmup_epochs);
   read.Integer("epochs", 0, kMaxEpochs, config.epochs);
   read.Integer("train-epochs", 0, kMaxEpochs, config.train_epochs);
@@ -292,7 +267,7 @@ std::string ConfigToToml(const RunConfig& config, const Recipe& recipe) {
   if (!config.kernels.empty()) add("kernels", Quoted(config.kernels));
   add("seed", std::to_string(config.seed));
   if (config.memory_budget > 0) add("memory-budget", std::to_string(config.memory_budget));
-  return text + RecipeLines(recipe);
+  return text + "\n[recipe]\n" + RecipeToToml(recipe, {kFlagKeys.begin(), kFlagKeys.end()});
 }
 
 }  // namespace nasengine

@@ -30,10 +30,12 @@ struct RunConfig {
   // It was given as a time, which only latency can be compared with.
   bool reference_is_time = false;
 
+  // A published recipe by name, in place of the space's values; empty: none.
+  std::string preset;
   // [recipe] of a configuration file, with the keys of a space file's [recipe]: single values in
-  // place of the space's.
+  // place of the space's and the preset's.
   std::optional<SourceValue> recipe;
-  // In place of both.
+  // In place of all of them.
   std::optional<int> warmup_epochs;
   std::optional<int> epochs;
   std::optional<int> train_epochs;

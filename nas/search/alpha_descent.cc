@@ -6,11 +6,12 @@
 namespace nasengine {
 
 AlphaDescent::AlphaDescent(std::string_view algorithm, Supernet& supernet,
-                           const LatencyModel* latency, Objective objective, double alpha_lr)
+                           const LatencyModel* latency, Objective objective,
+                           const GradientSearcherConfig& config)
     : supernet_(supernet),
       latency_(latency),
       objective_(std::move(objective)),
-      optimizer_(supernet.gates(), alpha_lr),
+      optimizer_(supernet.gates(), config.alpha_lr, config.adam),
       blocks_of_(supernet.space().Gates()) {
   NAS_CHECK(latency != nullptr || objective_.config().kind == ObjectiveKind::kNone, algorithm,
             ": objective ", Name(objective_.config().kind), " needs a latency table");

@@ -25,6 +25,7 @@ namespace nasengine {
 struct GradientSearcherConfig {
   std::uint32_t seed = 0;
   double alpha_lr = 1e-3;
+  AdamOptions adam{};  // the defaults are the published ones
 };
 
 class AlphaDescent {
@@ -32,7 +33,7 @@ class AlphaDescent {
   // `supernet` and `latency` must outlive it; `latency` is null when no latency is wanted, and then
   // the objective must be kNone: throws kInvalidArgument in the name of `algorithm` otherwise.
   AlphaDescent(std::string_view algorithm, Supernet& supernet, const LatencyModel* latency,
-               Objective objective, double alpha_lr);
+               Objective objective, const GradientSearcherConfig& config);
 
   // Moves the alphas after a step that gave `result` and `blocks`, the gate gradients of every
   // block. A gate whose blocks have none is not touched: neither loss nor latency moves it.

@@ -3,11 +3,8 @@
 
 namespace nasengine {
 
-AlphaOptimizer::AlphaOptimizer(std::vector<BinaryGate>& gates, double lr)
-    : gates_(gates),
-      adam_({.beta1 = 0, .beta2 = 0.999f, .epsilon = 1e-8f, .weight_decay = 0}),
-      lr_(static_cast<float>(lr)),
-      states_(gates.size()) {}
+AlphaOptimizer::AlphaOptimizer(std::vector<BinaryGate>& gates, double lr, const AdamOptions& adam)
+    : gates_(gates), adam_(adam), lr_(static_cast<float>(lr)), states_(gates.size()) {}
 
 void AlphaOptimizer::Step(Context& context, std::size_t gate, std::span<const double> gradient) {
   const std::vector<float> gradient_f32(gradient.begin(), gradient.end());

@@ -1,7 +1,7 @@
-// Adam for the architecture parameters of a supernet: beta1 = 0, and a step counter for every gate.
+// Adam for the architecture parameters of a supernet, with a step counter for every gate.
 //
-// With beta1 = 0 an alpha whose gradient is 0 does not move, and a gate without a step does not
-// even age: what the algorithms leave alone truly rests.
+// With beta1 = 0 and no weight decay, as published, an alpha whose gradient is 0 does not move, and
+// a gate without a step does not even age: what the algorithms leave alone truly rests.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -16,7 +16,7 @@ namespace nasengine {
 class AlphaOptimizer {
  public:
   // `gates` must outlive the optimiser and keep their number.
-  AlphaOptimizer(std::vector<BinaryGate>& gates, double lr);
+  AlphaOptimizer(std::vector<BinaryGate>& gates, double lr, const AdamOptions& adam);
 
   // Moves the alphas of gate `gate` against `gradient`, one number a candidate.
   void Step(Context& context, std::size_t gate, std::span<const double> gradient);

@@ -7,8 +7,7 @@ namespace nasengine {
 
 DartsSearcher::DartsSearcher(Supernet& supernet, const LatencyModel* latency, Objective objective,
                              const GradientSearcherConfig& config)
-    : supernet_(supernet),
-      alphas_(kName, supernet, latency, std::move(objective), config.alpha_lr) {}
+    : supernet_(supernet), alphas_(kName, supernet, latency, std::move(objective), config) {}
 
 std::optional<Path> DartsSearcher::WeightPath(std::uint64_t /*step*/) const { return std::nullopt; }
 

@@ -11,7 +11,7 @@ GradientSearcher::GradientSearcher(Supernet& supernet, const LatencyModel* laten
                                    Objective objective, const GradientSearcherConfig& config)
     : supernet_(supernet),
       rng_(config.seed, RngPurpose::kGates),
-      alphas_(kName, supernet, latency, std::move(objective), config.alpha_lr) {}
+      alphas_(kName, supernet, latency, std::move(objective), config) {}
 
 std::optional<Path> GradientSearcher::WeightPath(std::uint64_t step) const {
   return supernet_.SamplePath(rng_, WeightDraw(step));

@@ -29,7 +29,7 @@ Reinforce::Reinforce(std::vector<BinaryGate>& gates, const ReinforceConfig& conf
     : gates_(gates),
       config_(config),
       rng_(config.seed, RngPurpose::kGates),
-      optimizer_(gates, config.alpha_lr) {
+      optimizer_(gates, config.alpha_lr, config.adam) {
   NAS_CHECK(config.samples >= 1, "reinforce: ", config.samples,
             " samples an update, expected 1 or more");
 }

@@ -21,6 +21,7 @@ struct ReinforceConfig {
   // the mean of the present draws; 0.01 a slow moving average.
   double baseline_weight = 0.99;
   double alpha_lr = 1e-3;
+  AdamOptions adam{};
 };
 
 // The gradient, for descent, of minus the expected reward by the alphas of one gate:

@@ -32,12 +32,20 @@ ArchitectureSteps RewardSteps(const Recipe& recipe) {
 
 ArchitectureSteps NoSteps(const Recipe& recipe) { return {.images = HeldOutImages(recipe)}; }
 
+AdamOptions AlphaAdam(const Recipe& recipe) {
+  return {.beta1 = static_cast<float>(recipe.alpha_beta1),
+          .beta2 = static_cast<float>(recipe.alpha_beta2),
+          .epsilon = static_cast<float>(recipe.alpha_epsilon),
+          .weight_decay = static_cast<float>(recipe.alpha_weight_decay)};
+}
+
 template <class GradientBased>
 std::unique_ptr<Searcher> MakeGradientBased(const SearcherParts& parts) {
   const double smallest_ms = parts.latency == nullptr ? 0 : parts.latency->SmallestReachableMs();
   return std::make_unique<GradientBased>(
       parts.supernet, parts.latency, Objective(parts.objective, smallest_ms),
-      GradientSearcherConfig{.seed = parts.seed, .alpha_lr = parts.recipe.alpha_lr});
+      GradientSearcherConfig{
+          .seed = parts.seed, .alpha_lr = parts.recipe.alpha_lr, .adam = AlphaAdam(parts.recipe)});
 }
 
 std::unique_ptr<Searcher> MakeReinforce(const SearcherParts& parts) {
@@ -51,7 +59,8 @@ std::unique_ptr<Searcher> MakeReinforce(const SearcherParts& parts) {
       ReinforceConfig{.seed = parts.seed,
                       .samples = parts.recipe.rl_samples,
                       .baseline_weight = parts.recipe.rl_baseline_weight,
-                      .alpha_lr = parts.recipe.rl_alpha_lr});
+                      .alpha_lr = parts.recipe.rl_alpha_lr,
+                      .adam = AlphaAdam(parts.recipe)});
 }
 
 std::unique_ptr<Searcher> MakeRandom(const SearcherParts& parts) {

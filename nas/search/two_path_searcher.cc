@@ -11,7 +11,11 @@ TwoPathSearcher::TwoPathSearcher(Supernet& supernet, const LatencyModel* latency
                                  Objective objective, const GradientSearcherConfig& config)
     : supernet_(supernet),
       rng_(config.seed, RngPurpose::kGates),
-      alphas_(kName, supernet, latency, std::move(objective), config.alpha_lr) {}
+      alphas_(kName, supernet, latency, std::move(objective), config) {
+  NAS_CHECK(config.adam.beta1 == 0 && config.adam.weight_decay == 0, kName, ": found alpha_beta1 ",
+            config.adam.beta1, " and alpha_weight_decay ", config.adam.weight_decay,
+            ", expected 0 and 0: they would move the candidates that were not drawn");
+}
 
 std::optional<Path> TwoPathSearcher::WeightPath(std::uint64_t step) const {
   return supernet_.SamplePath(rng_, WeightDraw(step));

@@ -67,6 +67,19 @@ Activation ReadActivation(const SourceValue& value, LayerOp op) {
   Refuse(value, expected);
 }
 
+// One positive number for every channel of the images.
+std::vector<double> ReadChannels(const TableReader& table, std::string_view key, int64_t channels) {
+  const std::string expected = StrCat("an array of ", channels, " numbers, one a channel");
+  const SourceValue& value = table.Require(key, expected);
+  if (value.kind != SourceValue::Kind::kArray ||
+      static_cast<int64_t>(value.items.size()) != channels) {
+    Refuse(value, expected);
+  }
+  std::vector<double> numbers;
+  for (const SourceValue& item : value.items) numbers.push_back(ExpectReal(item, 1e-6, 1.0));
+  return numbers;
+}
+
 LayerDesc ReadLayer(const SourceValue& value) {
   const TableReader table(value, "a layer",
                           {"name", "op", "inputs", "input", "output", "kernel", "stride", "expand",
@@ -122,6 +135,9 @@ std::string ArchitectureToJson(const NetworkDesc& network) {
   json["classes"] = network.classes;
   json["batch_norm"] = {{"momentum", network.batch_norm.momentum},
                         {"epsilon", network.batch_norm.epsilon}};
+  if (!network.mean.empty()) {
+    json["normalization"] = {{"mean", network.mean}, {"std", network.std}};
+  }
   json["layers"] = Json::array();
   for (const LayerDesc& layer : network.layers) json["layers"].push_back(LayerToJson(layer));
   return json.dump(2) + "\n";
@@ -132,7 +148,7 @@ NetworkDesc ArchitectureFromJson(std::string_view json, std::string_view origin)
   if (IsReleasedNetwork(document)) return ReadReleasedNetwork(document, origin);
   const TableReader table(document, "the document",
                           {"format", "version", "name", "space", "architecture", "input", "classes",
-                           "batch_norm", "layers"});
+                           "batch_norm", "normalization", "layers"});
   CheckFormat(table);
   NetworkDesc network;
   network.name = table.String("name");
@@ -146,6 +162,11 @@ NetworkDesc ArchitectureFromJson(std::string_view json, std::string_view origin)
                          {"momentum", "epsilon"});
   network.batch_norm.momentum = norm.Real("momentum", 0.0, 1.0);
   network.batch_norm.epsilon = norm.Real("epsilon", 1e-12, 1.0);
+  if (const SourceValue* value = table.Find("normalization")) {
+    const TableReader pixels(*value, "normalization", {"mean", "std"});
+    network.mean = ReadChannels(pixels, "mean", network.input.c);
+    network.std = ReadChannels(pixels, "std", network.input.c);
+  }
   const SourceValue& layers = table.Require("layers", "an array of layers");
   if (layers.kind != SourceValue::Kind::kArray) Refuse(layers, "an array of layers");
   for (const SourceValue& layer : layers.items) network.layers.push_back(ReadLayer(layer));

@@ -32,6 +32,10 @@ struct NetworkDesc {
   // both empty for a network that comes from no space.
   std::string space{};
   std::vector<std::string> architecture{};
+  // By which pixels in [0, 1] are normalised, one number a channel; empty: by those of the training
+  // images.
+  std::vector<double> mean{};
+  std::vector<double> std{};
 
   friend bool operator==(const NetworkDesc&, const NetworkDesc&) = default;
 };

@@ -1,104 +1,146 @@
-// The ranges a recipe's values may have.
+// Recipes from TOML and back, by the list of their values.
 // SPDX-License-Identifier: MIT
 #include "nas/space/recipe_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <concepts>
+
+#include "kernels/core/error.h"
+#include "nas/space/builtin_files.h"
+#include "nas/space/recipe_fields.h"
 
 namespace nasengine {
 namespace {
 
-constexpr int kMaxEpochs = 100000;
-constexpr int64_t kMaxBatch = 1 << 20;
-constexpr int kMaxPaths = 1000000;
-constexpr int kMaxUpdates = 1000000;
-constexpr double kMaxRate = 100.0;
+// Reads each value that the table names.
+class FieldReader {
+ public:
+  explicit FieldReader(const TableReader& table) : table_(table) {}
 
-void ReadSchedule(const TableReader& table, Recipe& recipe) {
-  recipe.batch = table.Int("batch", 1, kMaxBatch, recipe.batch);
-  recipe.arch_batch = table.Int("arch_batch", 0, kMaxBatch, recipe.arch_batch);
-  const auto epochs = [&](std::string_view key, int fallback) {
-    return static_cast<int>(table.Int(key, 0, kMaxEpochs, fallback));
-  };
-  recipe.warmup_epochs = epochs("warmup_epochs", recipe.warmup_epochs);
-  recipe.search_epochs = epochs("search_epochs", recipe.search_epochs);
-  recipe.train_epochs = epochs("train_epochs", recipe.train_epochs);
-  recipe.arch_start_epoch = epochs("arch_start_epoch", recipe.arch_start_epoch);
-  recipe.arch_every = static_cast<int>(table.Int("arch_every", 1, kMaxEpochs, recipe.arch_every));
+  template <std::integral Integer>
+  void operator()(std::string_view key, Integer& value, Integers limits) const {
+    value = static_cast<Integer>(table_.Int(key, limits.low, limits.high, value));
+  }
+  void operator()(std::string_view key, double& value, Reals limits) const {
+    value = table_.Real(key, limits.low, limits.high, value);
+  }
+  void operator()(std::string_view key, bool& value, Booleans) const {
+    value = table_.Bool(key, value);
+  }
+  template <class Enum>
+  void operator()(std::string_view key, Enum& value, Words words) const {
+    const SourceValue* found = table_.Find(key);
+    if (found == nullptr) return;
+    const auto word = std::find(words.list.begin(), words.list.end(), found->text);
+    if (found->kind != SourceValue::Kind::kString || word == words.list.end()) {
+      Refuse(*found, fmt::format("'{}'", fmt::join(words.list, "' or '")));
+    }
+    value = static_cast<Enum>(word - words.list.begin());
+  }
+  void operator()(std::string_view key, std::optional<uint32_t>& value, Integers limits) const {
+    const SourceValue* found = table_.Find(key);
+    if (found != nullptr) {
+      value = static_cast<uint32_t>(ExpectInt(*found, limits.low, limits.high));
+    }
+  }
+  void operator()(std::string_view key, std::optional<double>& value, Reals limits) const {
+    const SourceValue* found = table_.Find(key);
+    if (found != nullptr) value = ExpectReal(*found, limits.low, limits.high);
+  }
+  void operator()(std::string_view key, std::vector<double>& value, Reals limits) const {
+    const SourceValue* found = table_.Find(key);
+    if (found == nullptr) return;
+    if (found->kind != SourceValue::Kind::kArray || found->items.empty()) {
+      Refuse(*found, "an array of numbers, one a channel");
+    }
+    value.clear();
+    for (const SourceValue& item : found->items) {
+      value.push_back(ExpectReal(item, limits.low, limits.high));
+    }
+  }
+
+ private:
+  const TableReader& table_;
+};
+
+// A TOML float: the shortest text that reads back to the same number.
+std::string Real(double value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
 }
 
-void ReadOptimisers(const TableReader& table, Recipe& recipe) {
-  recipe.warmup_lr = table.Real("warmup_lr", 0.0, kMaxRate, recipe.warmup_lr);
-  recipe.search_lr = table.Real("search_lr", 0.0, kMaxRate, recipe.search_lr);
-  recipe.train_lr = table.Real("train_lr", 0.0, kMaxRate, recipe.train_lr);
-  recipe.momentum = table.Real("momentum", 0.0, 0.9999, recipe.momentum);
-  recipe.weight_decay = table.Real("weight_decay", 0.0, 1.0, recipe.weight_decay);
-  recipe.label_smoothing = table.Real("label_smoothing", 0.0, 0.99, recipe.label_smoothing);
-  recipe.alpha_lr = table.Real("alpha_lr", 0.0, kMaxRate, recipe.alpha_lr);
-  recipe.alpha_init_std = table.Real("alpha_init_std", 0.0, 10.0, recipe.alpha_init_std);
-  recipe.latency_weight = table.Real("latency_weight", 0.0, 1000.0, recipe.latency_weight);
+std::string ToToml(bool value, Booleans) { return value ? "true" : "false"; }
+std::string ToToml(double value, Reals) { return Real(value); }
+template <std::integral Integer>
+std::string ToToml(Integer value, Integers) {
+  return std::to_string(value);
+}
+template <class Enum>
+std::string ToToml(Enum value, Words words) {
+  return fmt::format("\"{}\"", words.list[static_cast<size_t>(value)]);
+}
+// Nothing where the value is unset.
+template <class Number, class Limits>
+std::string ToToml(const std::optional<Number>& value, Limits limits) {
+  return value ? ToToml(*value, limits) : "";
+}
+std::string ToToml(const std::vector<double>& values, Reals) {
+  std::string text;
+  for (const double value : values) text += (text.empty() ? "[" : ", ") + Real(value);
+  return values.empty() ? "" : text + "]";
 }
 
-void ReadOtherAlgorithms(const TableReader& table, Recipe& recipe) {
-  recipe.rl_samples = static_cast<int>(table.Int("rl_samples", 1, kMaxPaths, recipe.rl_samples));
-  recipe.rl_batch = table.Int("rl_batch", 2, kMaxBatch, recipe.rl_batch);
-  recipe.rl_updates_per_epoch = static_cast<int>(
-      table.Int("rl_updates_per_epoch", 1, kMaxUpdates, recipe.rl_updates_per_epoch));
-  recipe.rl_latency_exponent =
-      table.Real("rl_latency_exponent", 0.0, 100.0, recipe.rl_latency_exponent);
-  recipe.rl_baseline_weight = table.Real("rl_baseline_weight", 0.0, 1.0, recipe.rl_baseline_weight);
-  recipe.rl_alpha_lr = table.Real("rl_alpha_lr", 0.0, kMaxRate, recipe.rl_alpha_lr);
-  recipe.random_samples =
-      static_cast<int>(table.Int("random_samples", 1, kMaxPaths, recipe.random_samples));
-}
-
-void ReadImages(const TableReader& table, Recipe& recipe) {
-  recipe.validation_fraction =
-      table.Real("validation_fraction", 0.001, 0.9, recipe.validation_fraction);
-  recipe.crop_pad = static_cast<int>(table.Int("crop_pad", 0, 64, recipe.crop_pad));
-  recipe.flip = table.Bool("flip", recipe.flip);
-  recipe.cutout = static_cast<int>(table.Int("cutout", 0, 512, recipe.cutout));
-  recipe.dropout = table.Real("dropout", 0.0, 0.99, recipe.dropout);
-  recipe.calibration_batches =
-      static_cast<int>(table.Int("calibration_batches", 1, 10000, recipe.calibration_batches));
+void CheckRecipe(const Recipe& recipe, const std::string& place) {
+  NAS_CHECK(recipe.crop_min_area <= recipe.crop_max_area, place, ": found crop_min_area ",
+            recipe.crop_min_area, " above crop_max_area ", recipe.crop_max_area,
+            ", expected the smaller first");
+  NAS_CHECK(recipe.crop_min_ratio <= recipe.crop_max_ratio, place, ": found crop_min_ratio ",
+            recipe.crop_min_ratio, " above crop_max_ratio ", recipe.crop_max_ratio,
+            ", expected the smaller first");
+  NAS_CHECK(recipe.mean.size() == recipe.std.size(), place, ": found ", recipe.mean.size(),
+            " numbers as mean and ", recipe.std.size(), " as std, expected one a channel in both");
 }
 
 }  // namespace
 
 Recipe ReadRecipe(const SourceValue& value, const Recipe& base) {
-  const TableReader table(value, "[recipe]",
-                          {"batch",
-                           "arch_batch",
-                           "warmup_epochs",
-                           "search_epochs",
-                           "train_epochs",
-                           "warmup_lr",
-                           "search_lr",
-                           "train_lr",
-                           "momentum",
-                           "weight_decay",
-                           "label_smoothing",
-                           "alpha_lr",
-                           "arch_every",
-                           "arch_start_epoch",
-                           "alpha_init_std",
-                           "rl_samples",
-                           "rl_batch",
-                           "rl_updates_per_epoch",
-                           "rl_latency_exponent",
-                           "rl_baseline_weight",
-                           "rl_alpha_lr",
-                           "random_samples",
-                           "latency_weight",
-                           "crop_pad",
-                           "flip",
-                           "cutout",
-                           "dropout",
-                           "validation_fraction",
-                           "calibration_batches"});
   Recipe recipe = base;
-  ReadSchedule(table, recipe);
-  ReadOptimisers(table, recipe);
-  ReadOtherAlgorithms(table, recipe);
-  ReadImages(table, recipe);
+  std::vector<std::string_view> keys;
+  VisitRecipe(recipe, [&](std::string_view key, auto&, auto) { keys.push_back(key); });
+  const TableReader table(value, "[recipe]", keys);
+  VisitRecipe(recipe, FieldReader(table));
+  CheckRecipe(recipe, value.place);
   return recipe;
+}
+
+std::string RecipeToToml(const Recipe& recipe, const std::vector<std::string_view>& except) {
+  std::string text;
+  VisitRecipe(recipe, [&](std::string_view key, const auto& value, auto limits) {
+    if (std::find(except.begin(), except.end(), key) != except.end()) return;
+    const std::string written = ToToml(value, limits);
+    if (!written.empty()) text += fmt::format("{} = {}\n", key, written);
+  });
+  return text;
+}
+
+std::vector<std::string_view> PresetNames() {
+  std::vector<std::string_view> names;
+  for (const BuiltinFile& preset : BuiltinPresets()) names.push_back(preset.name);
+  return names;
+}
+
+Recipe PresetRecipe(std::string_view name, const Recipe& base) {
+  for (const BuiltinFile& preset : BuiltinPresets()) {
+    if (preset.name != name) continue;
+    const SourceValue document = ParseToml(preset.toml, fmt::format("{}.toml", name));
+    const TableReader table(document, "a preset", {"recipe"});
+    return ReadRecipe(table.Require("recipe", "a table"), base);
+  }
+  Throw(ErrorCode::kNotFound, "preset: found '", name, "', expected one of ",
+        fmt::format("{}", fmt::join(PresetNames(), ", ")));
 }
 
 }  // namespace nasengine

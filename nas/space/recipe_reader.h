@@ -1,6 +1,10 @@
-// [recipe] of a space file, and of a configuration that changes single values of it.
+// [recipe] of a space file, of a preset, and of a configuration that changes single values of it.
 // SPDX-License-Identifier: MIT
 #pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "nas/space/recipe.h"
 #include "nas/space/source_value.h"
@@ -8,7 +12,17 @@
 namespace nasengine {
 
 // `base`, by default the published values, with the values that the table names. Throws
-// kInvalidArgument with the place of an unknown key, a wrong type or a value out of range.
+// kInvalidArgument with the place of an unknown key, a wrong type, a value out of range, or values
+// that contradict each other.
 Recipe ReadRecipe(const SourceValue& value, const Recipe& base = {});
+
+// The values of `recipe` as lines of TOML, "key = value", but for those named in `except`; what
+// ReadRecipe reads back over any recipe that leaves the same values unset.
+std::string RecipeToToml(const Recipe& recipe, const std::vector<std::string_view>& except = {});
+
+// Whole recipes by name, embedded in the program: "official" and others. PresetRecipe is `base`
+// with the values of one; throws kNotFound with the list of names.
+std::vector<std::string_view> PresetNames();
+Recipe PresetRecipe(std::string_view name, const Recipe& base);
 
 }  // namespace nasengine

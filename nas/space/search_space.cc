@@ -126,7 +126,9 @@ NetworkDesc Derive(const SearchSpace& space, std::span<const int> choice) {
                       .input = space.input,
                       .classes = space.classes,
                       .batch_norm = space.batch_norm,
-                      .space = space.name};
+                      .space = space.name,
+                      .mean = space.recipe.mean,
+                      .std = space.recipe.std};
   size_t block = 0;
   for (const SpaceNode& node : space.nodes) {
     if (const auto* fixed = std::get_if<LayerDesc>(&node)) {

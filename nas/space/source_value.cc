@@ -80,7 +80,7 @@ const std::string& ExpectString(const SourceValue& value, const std::string& exp
 }
 
 TableReader::TableReader(const SourceValue& table, std::string what,
-                         std::initializer_list<std::string_view> known_keys)
+                         const std::vector<std::string_view>& known_keys)
     : table_(table), what_(std::move(what)) {
   if (table.kind != SourceValue::Kind::kTable) Refuse(table, "a table: " + what_);
   for (const SourceValue::Member& member : table.members) {

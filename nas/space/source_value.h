@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,7 +57,7 @@ class TableReader {
   // `what` names the table in messages: "[[layer]]". Refuses a table with any other key. The table
   // must outlive the reader.
   TableReader(const SourceValue& table, std::string what,
-              std::initializer_list<std::string_view> known_keys);
+              const std::vector<std::string_view>& known_keys);
 
   const SourceValue& table() const { return table_; }
   // Null when absent.

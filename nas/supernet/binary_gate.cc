@@ -52,12 +52,14 @@ std::vector<double> AlphaGradient(std::span<const double> probabilities,
   return gradient;
 }
 
-void BinaryGate::Initialize(const Rng& rng, int gate, double standard_deviation) {
+void BinaryGate::Initialize(const Rng& rng, int gate, AlphaInit init, double scale) {
   NAS_CHECK(alpha_.size() <= kCandidateStride, "gate ", gate, ": ", alpha_.size(),
             " candidates, expected at most ", kCandidateStride);
   for (std::size_t k = 0; k < alpha_.size(); ++k) {
     const std::uint64_t element = static_cast<std::uint64_t>(gate) * kCandidateStride + k;
-    alpha_[k] = static_cast<float>(standard_deviation * rng.Normal(0, element));
+    const double drawn =
+        init == AlphaInit::kNormal ? rng.Normal(0, element) : 2.0 * rng.Uniform(0, element) - 1;
+    alpha_[k] = static_cast<float>(scale * drawn);
   }
 }
 

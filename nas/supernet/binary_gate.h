@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/core/rng.h"
+#include "nas/space/recipe.h"
 
 namespace nasengine {
 
@@ -37,9 +38,9 @@ class BinaryGate {
   std::span<float> alpha() { return alpha_; }
   std::span<const float> alpha() const { return alpha_; }
 
-  // Normal(0, standard_deviation), from `rng` at (0, gate * 64 + candidate), this being gate
+  // Normal(0, scale), or even in +-scale, from `rng` at (0, gate * 64 + candidate), this being gate
   // `gate`.
-  void Initialize(const Rng& rng, int gate, double standard_deviation);
+  void Initialize(const Rng& rng, int gate, AlphaInit init, double scale);
   std::vector<double> Probabilities() const { return Softmax(alpha_); }
   // The drawn candidate of gate `gate` in step `step`.
   int Sample(const Rng& rng, std::uint64_t step, int gate) const;

@@ -12,7 +12,7 @@ namespace nasengine {
 namespace {
 
 std::unique_ptr<Module> MakeModule(const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                                   ModuleSlabs slabs) {
+                                   WeightInit init, ModuleSlabs slabs) {
   switch (desc.op) {
     case LayerOp::kConv:
       return std::make_unique<ConvBnAct>(
@@ -27,7 +27,7 @@ std::unique_ptr<Module> MakeModule(const LayerDesc& desc, const BatchNormDesc& b
                            .bn_momentum = static_cast<float>(batch_norm.momentum)},
           "", slabs);
     case LayerOp::kMbconv:
-      return MakeMbconvBranch(desc, batch_norm, slabs);
+      return MakeMbconvBranch(desc, batch_norm, init, slabs);
     case LayerOp::kClassifier:
       return std::make_unique<Classifier>(desc.in.c, desc.out.c, static_cast<float>(desc.dropout),
                                           "", slabs);
@@ -45,9 +45,9 @@ void CopySlab(const ParameterSlab& from, const ParameterSlab& to) {
 }  // namespace
 
 BuiltLayer::BuiltLayer(Context& context, const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                       std::string name)
+                       std::string name, WeightInit init)
     : desc_(desc), name_(std::move(name)) {
-  module_ = MakeModule(desc_, batch_norm, {.parameters = parameters_, .buffers = buffers_});
+  module_ = MakeModule(desc_, batch_norm, init, {.parameters = parameters_, .buffers = buffers_});
   parameters_.Allocate(context);
   buffers_.Allocate(context);
 }

@@ -8,15 +8,17 @@
 
 #include "autograd/module/module.h"
 #include "nas/space/network_desc.h"
+#include "nas/space/recipe.h"
 
 namespace nasengine {
 
 class BuiltLayer {
  public:
-  // Weights are zero until Initialize. `name` prefixes the parameters' names, e.g.
-  // "block3/5x5_MBConv6/". kZero has no weights and cannot be built: throws kInvalidArgument.
+  // Weights are zero until Initialize, which starts them by `init`. `name` prefixes the parameters'
+  // names, e.g. "block3/5x5_MBConv6/". kZero has no weights and cannot be built: throws
+  // kInvalidArgument.
   BuiltLayer(Context& context, const LayerDesc& desc, const BatchNormDesc& batch_norm,
-             std::string name);
+             std::string name, WeightInit init = WeightInit::kFanOut);
   BuiltLayer(const BuiltLayer&) = delete;
   BuiltLayer& operator=(const BuiltLayer&) = delete;
 

@@ -11,7 +11,8 @@ namespace {
 
 class MbconvBranch final : public Module {
  public:
-  MbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm, ModuleSlabs slabs) {
+  MbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm, WeightInit init,
+               ModuleSlabs slabs) {
     const std::int64_t middle = ExpandedChannels(desc);
     const auto stage = [&](ConvKind kind, std::int64_t c_in, std::int64_t c_out,
                            Activation activation) {
@@ -23,7 +24,8 @@ class MbconvBranch final : public Module {
                               .c_out = c_out,
                               .activation = activation,
                               .bn_epsilon = static_cast<float>(batch_norm.epsilon),
-                              .bn_momentum = static_cast<float>(batch_norm.momentum)};
+                              .bn_momentum = static_cast<float>(batch_norm.momentum),
+                              .fan_out_per_group = init == WeightInit::kFanOutPerGroup};
     };
     if (desc.expand > 1) {
       expand_ = std::make_unique<ConvBnAct>(
@@ -50,8 +52,8 @@ class MbconvBranch final : public Module {
 }  // namespace
 
 std::unique_ptr<Module> MakeMbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                                         ModuleSlabs slabs) {
-  return std::make_unique<MbconvBranch>(desc, batch_norm, slabs);
+                                         WeightInit init, ModuleSlabs slabs) {
+  return std::make_unique<MbconvBranch>(desc, batch_norm, init, slabs);
 }
 
 }  // namespace nasengine

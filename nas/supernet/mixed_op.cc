@@ -48,14 +48,15 @@ struct WeightedBranch {
 
 }  // namespace
 
-MixedOp::MixedOp(Context& context, const ChoiceNode& choice, const BatchNormDesc& batch_norm) {
+MixedOp::MixedOp(Context& context, const ChoiceNode& choice, const BatchNormDesc& batch_norm,
+                 WeightInit init) {
   for (const LayerDesc& desc : choice.candidates) {
     if (desc.op == LayerOp::kZero) {
       candidates_.push_back(nullptr);
       continue;
     }
     candidates_.push_back(std::make_unique<BuiltLayer>(
-        context, desc, batch_norm, choice.name + "/" + CandidateName(desc) + "/"));
+        context, desc, batch_norm, choice.name + "/" + CandidateName(desc) + "/", init));
     residual_ = HasResidual(desc);
   }
 }

@@ -5,14 +5,14 @@
 
 namespace nasengine {
 
-Network::Network(Context& context, const NetworkDesc& desc) : desc_(desc) {
+Network::Network(Context& context, const NetworkDesc& desc, WeightInit init) : desc_(desc) {
   CheckNetwork(desc, desc.name);
   for (const LayerDesc& layer : desc_.layers) {
     if (layer.op == LayerOp::kZero) {
       layers_.push_back(nullptr);
     } else {
       layers_.push_back(
-          std::make_unique<BuiltLayer>(context, layer, desc.batch_norm, layer.name + "/"));
+          std::make_unique<BuiltLayer>(context, layer, desc.batch_norm, layer.name + "/", init));
     }
   }
 }

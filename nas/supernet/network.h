@@ -12,8 +12,8 @@ namespace nasengine {
 
 class Network {
  public:
-  // Weights are zero until Initialize, LoadStateDict or CopyWeights.
-  Network(Context& context, const NetworkDesc& desc);
+  // Weights are zero until Initialize, which starts them by `init`, LoadStateDict or CopyWeights.
+  Network(Context& context, const NetworkDesc& desc, WeightInit init = WeightInit::kFanOut);
 
   // images (n, h, w, c) -> logits (n, classes).
   Variable Forward(Tape& tape, const Tensor& images, const ForwardOptions& options) const;

@@ -71,10 +71,12 @@ void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& netw
                     const NetworkBatches& batches) {
   const Size3 image = network.desc().input;
   std::vector<PreparableStep> steps;
-  if (batches.training > 0) {
+  if (!batches.training.empty()) {
     for (ParameterSlab* slab : network.Slabs()) slab->momentum(context);
-    steps.emplace_back([&network, &batches, image](Context& dry) {
-      const DryBatch batch(dry, image, batches.training);
+  }
+  for (std::int64_t n : batches.training) {
+    steps.emplace_back([&network, image, n](Context& dry) {
+      const DryBatch batch(dry, image, n);
       const Rng dropout(0, RngPurpose::kDropout);
       Tape tape(dry, GradientsOf::kActivationsAndParameters);
       const Variable logits = network.Forward(tape, batch.images, {.dropout_rng = &dropout});

@@ -28,7 +28,7 @@ void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& su
                      const std::vector<SizedStep>& steps);
 
 struct NetworkBatches {
-  std::int64_t training = 0;  // 0: none will run
+  std::vector<std::int64_t> training;  // empty: none will run
   std::vector<std::int64_t> evaluation;
 };
 void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& network,

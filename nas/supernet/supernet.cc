@@ -8,10 +8,11 @@
 namespace nasengine {
 
 Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
+  const WeightInit init = space.recipe.weight_init;
   for (const SpaceNode& node : space_.nodes) {
     Node built;
     if (const auto* choice = std::get_if<ChoiceNode>(&node)) {
-      built.mixed = std::make_unique<MixedOp>(context, *choice, space.batch_norm);
+      built.mixed = std::make_unique<MixedOp>(context, *choice, space.batch_norm, init);
       built.block = blocks();
       gate_of_.push_back(choice->gate);
       if (choice->gate == static_cast<int>(gates_.size())) {
@@ -19,7 +20,8 @@ Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
       }
     } else {
       const auto& desc = std::get<LayerDesc>(node);
-      built.fixed = std::make_unique<BuiltLayer>(context, desc, space.batch_norm, desc.name + "/");
+      built.fixed =
+          std::make_unique<BuiltLayer>(context, desc, space.batch_norm, desc.name + "/", init);
     }
     nodes_.push_back(std::move(built));
   }
@@ -28,6 +30,7 @@ Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
 void Supernet::Initialize(std::uint32_t seed) {
   const Rng weights(seed, RngPurpose::kWeights);
   const Rng alphas(seed, RngPurpose::kAlpha);
+  const Recipe& recipe = space_.recipe;
   for (const Node& node : nodes_) {
     if (node.fixed != nullptr) {
       node.fixed->Initialize(weights);
@@ -38,7 +41,7 @@ void Supernet::Initialize(std::uint32_t seed) {
     }
   }
   for (std::size_t g = 0; g < gates_.size(); ++g) {
-    gates_[g].Initialize(alphas, static_cast<int>(g), space_.recipe.alpha_init_std);
+    gates_[g].Initialize(alphas, static_cast<int>(g), recipe.alpha_init, recipe.alpha_init_std);
   }
 }
 
@@ -127,7 +130,8 @@ double Supernet::MeanEntropy() const {
 }
 
 std::unique_ptr<Network> Supernet::Derive(Context& context, std::span<const int> path) const {
-  auto network = std::make_unique<Network>(context, nasengine::Derive(space_, path));
+  auto network = std::make_unique<Network>(context, nasengine::Derive(space_, path),
+                                           space_.recipe.weight_init);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     const BuiltLayer* from =

@@ -24,7 +24,7 @@ class Supernet {
   // Weights are zero until Initialize.
   Supernet(Context& context, const SearchSpace& space);
 
-  // Weights by the recipe's initialisers, alphas normal(0, recipe.alpha_init_std).
+  // Weights and alphas as the recipe wants them.
   void Initialize(std::uint32_t seed);
 
   // images (n, h, w, c) -> logits (n, classes) through `path`. `gates` is empty, or one a block to

@@ -13,8 +13,9 @@ double TrainNetwork(Context& context, CachingAllocator& allocator, Network& netw
                     const Recipe& recipe, const NetworkTraining& training,
                     const LoopControl& control) {
   const Trainer trainer({.momentum = recipe.momentum,
-                         .weight_decay = recipe.weight_decay,
-                         .decay_all = false,
+                         .nesterov = recipe.train_nesterov,
+                         .weight_decay = TrainWeightDecay(recipe),
+                         .decay_all = recipe.train_decay == DecayOf::kAll,
                          .label_smoothing = recipe.label_smoothing});
   const std::int64_t planned = training.epochs * loader.batches_per_epoch();
   const std::int64_t steps =
@@ -22,7 +23,10 @@ double TrainNetwork(Context& context, CachingAllocator& allocator, Network& netw
   const Rng dropout(training.seed, RngPurpose::kDropout);
   const Timer total;
   if (steps == 0) return 0;
-  const CosineSchedule schedule(training.lr, steps);
+  const LinearRamp ramp{
+      .batches = std::min(steps, recipe.train_warmup_epochs * loader.batches_per_epoch()),
+      .start = recipe.train_warmup_start};
+  const CosineSchedule schedule(training.lr, steps, ramp);
   for (std::int64_t step = 0; step < steps && !control.stopped(); ++step) {
     const Timer timer;
     allocator.ResetPeak();

@@ -17,8 +17,8 @@ struct NetworkTraining {
   std::int64_t max_steps = 0;  // > 0 bounds the steps
 };
 
-// SGD with Nesterov momentum, cosine per batch to 0, label smoothing and dropout by `recipe`; batch
-// norms' scale and shift and biases do not decay. Returns the seconds it took.
+// SGD with momentum, weight decay, ramp, label smoothing and dropout by `recipe`, cosine per batch
+// to 0. Returns the seconds it took.
 double TrainNetwork(Context& context, CachingAllocator& allocator, Network& network, Loader& loader,
                     const Recipe& recipe, const NetworkTraining& training,
                     const LoopControl& control);

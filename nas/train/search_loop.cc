@@ -16,8 +16,9 @@ SearchLoop::SearchLoop(const SearchParts& parts, const Recipe& recipe,
                        const SearchSchedule& schedule)
     : parts_(parts),
       trainer_({.momentum = recipe.momentum,
+                .nesterov = recipe.nesterov,
                 .weight_decay = recipe.weight_decay,
-                .decay_all = true,
+                .decay_all = recipe.decay == DecayOf::kAll,
                 .label_smoothing = recipe.label_smoothing}),
       schedule_(schedule) {}
 
@@ -38,6 +39,7 @@ void SearchLoop::Warmup(const LoopControl& control) {
     const StepRecord record =
         WeightStep(Phase::kWarmup, step, schedule_.warmup_steps(), schedule_.WarmupLr(step));
     Report(control, record, timer.ms());
+    EndStep(control, record);
   }
 }
 
@@ -47,19 +49,20 @@ void SearchLoop::Search(const LoopControl& control) {
     const StepRecord weights =
         WeightStep(Phase::kWeight, step, schedule_.search_steps(), schedule_.SearchLr(step));
     Report(control, weights, timer.ms());
-    if (control.stopped() || !schedule_.TakesArchitectureStep(step)) continue;
-    const Timer arch_timer;
-    StepRecord architecture = ArchitectureStep(step);
-    architecture.epoch = weights.epoch;
-    Report(control, architecture, arch_timer.ms());
+    if (!control.stopped() && schedule_.TakesArchitectureStep(step)) {
+      const Timer arch_timer;
+      StepRecord architecture = ArchitectureStep(step);
+      architecture.epoch = weights.epoch;
+      Report(control, architecture, arch_timer.ms());
+    }
+    EndStep(control, weights);
   }
 }
 
 StepRecord SearchLoop::WeightStep(Phase phase, std::int64_t step, std::int64_t steps, double lr) {
   parts_.allocator.ResetPeak();
-  // The two phases draw from one stream of paths, one after the other.
-  const std::int64_t draw = phase == Phase::kWarmup ? step : schedule_.warmup_steps() + step;
-  const std::optional<Path> path = parts_.searcher.WeightPath(static_cast<std::uint64_t>(draw));
+  const auto draw = static_cast<std::uint64_t>(DrawOf(phase, step));
+  const std::optional<Path> path = parts_.searcher.WeightPath(draw);
   const Batch batch = parts_.weight_loader.Next();
   const StepResult result = path
                                 ? trainer_.Step(parts_.context, parts_.supernet, *path, batch, lr)
@@ -83,6 +86,7 @@ StepRecord SearchLoop::ArchitectureStep(std::int64_t step) {
           .steps = schedule_.search_steps(),
           .phase = Phase::kArch,
           .loss = result.loss,
+          .cross_entropy = result.cross_entropy,
           .top1 = Percent(result.top1_hits, result.images),
           .lr = schedule_.AlphaLr(),
           .images = result.images};
@@ -95,6 +99,11 @@ void SearchLoop::Report(const LoopControl& control, StepRecord record, double ms
   record.entropy = parts_.supernet.MeanEntropy();
   record.peak_bytes = parts_.allocator.stats().peak_bytes;
   control.observe(record);
+}
+
+void SearchLoop::EndStep(const LoopControl& control, const StepRecord& weights) const {
+  const bool epoch_ended = parts_.weight_loader.position().batch == 0;
+  if (epoch_ended && control.epoch_ended && !control.stopped()) control.epoch_ended(weights);
 }
 
 }  // namespace nasengine

@@ -33,12 +33,20 @@ class SearchLoop {
 
   SearchTimes Run(const LoopControl& control);
 
+  // The draw of a path that weight step `step` (from 0) of a phase takes: the phases share a
+  // stream, one after the other.
+  std::int64_t DrawOf(Phase phase, std::int64_t step) const {
+    return phase == Phase::kWarmup ? step : schedule_.warmup_steps() + step;
+  }
+
  private:
   void Warmup(const LoopControl& control);
   void Search(const LoopControl& control);
   StepRecord WeightStep(Phase phase, std::int64_t step, std::int64_t steps, double lr);
   StepRecord ArchitectureStep(std::int64_t step);
   void Report(const LoopControl& control, StepRecord record, double ms) const;
+  // After weight step `weights` and what followed it.
+  void EndStep(const LoopControl& control, const StepRecord& weights) const;
 
   SearchParts parts_;
   Trainer trainer_;

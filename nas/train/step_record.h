@@ -19,6 +19,8 @@ struct StepRecord {
   std::int64_t epoch = 0;
   Phase phase = Phase::kWarmup;
   double loss = 0;
+  double cross_entropy =
+      0;            // of an architecture step, on held-out images; no other part of its loss
   double top1 = 0;  // percent, of this batch
   double lr = 0;
   double expected_latency_ms = 0;
@@ -31,6 +33,8 @@ struct StepRecord {
 struct LoopControl {
   // Called after every step.
   std::function<void(const StepRecord&)> observe;
+  // Called after the last step of every epoch of a search with the record of its last weight step.
+  std::function<void(const StepRecord&)> epoch_ended = nullptr;
   // The loop returns after the step during which this became true; may be null.
   const std::atomic<bool>* stop = nullptr;
 

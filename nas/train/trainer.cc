@@ -47,7 +47,7 @@ StepResult Trainer::Step(Context& context, const Network& network, const Batch& 
 
 void Trainer::Update(Context& context, std::span<ParameterSlab* const> slabs, double lr) const {
   const SgdOptimizer sgd({.momentum = static_cast<float>(config_.momentum),
-                          .nesterov = true,
+                          .nesterov = config_.nesterov,
                           .weight_decay = static_cast<float>(config_.weight_decay),
                           .decay_all = config_.decay_all});
   sgd.Step(context, slabs, static_cast<float>(lr));

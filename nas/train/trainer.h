@@ -10,6 +10,7 @@ namespace nasengine {
 
 struct TrainerConfig {
   double momentum = 0.9;
+  bool nesterov = true;
   double weight_decay = 4e-5;
   // Whether batch norms' scale and shift and the classifier's bias decay too, as in the search.
   bool decay_all = true;

@@ -81,6 +81,17 @@ TEST_F(BadInputTest, MemoryBudget) {
   ExpectRefusal(Search({"--memory-budget", "plenty"}), 1, {"--memory-budget", "'plenty'"});
 }
 
+TEST_F(BadInputTest, Recipe) {
+  ExpectRefusal(Search({"--preset", "mine"}), 1, {"--preset: found 'mine'", "official"});
+  const auto with = [&](const std::string& recipe) {
+    WriteFileAtomically(Path("config.toml"), "[recipe]\n" + recipe);
+    return Search({"--config", Path("config.toml")});
+  };
+  ExpectRefusal(with("decay = \"some\"\n"), 1, {"config.toml:2:9", "'some'", "'all' or 'weights'"});
+  ExpectRefusal(with("train_batch = 100000\n"), 1, {"train_batch: found 100000", "3686"});
+  ExpectRefusal(with("crop_pad = 40\n"), 1, {"pad 40", "12x12x1"});
+}
+
 TEST_F(BadInputTest, Objective) {
   // The smallest reachable latency of this table is far below a millisecond.
   ExpectRefusal(Search({"--objective", "mul-log"}), 1, {"mul-log"});

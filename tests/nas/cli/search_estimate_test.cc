@@ -71,7 +71,7 @@ TEST_F(MeasureStepsTest, LeavesNoTraceOfAnyAlgorithmsSteps) {
     EXPECT_GT(measured.training_seconds, 0) << name;
     const bool random = name == "random";
     EXPECT_EQ(measured.architecture_seconds > 0, !random) << name;
-    EXPECT_EQ(measured.choice_seconds > 0, random) << name;
+    EXPECT_GT(measured.evaluation_seconds, 0) << name;
     EXPECT_EQ(measured.scored_paths, random ? 5 : 0) << name;
   }
 }
@@ -81,10 +81,11 @@ TEST(EstimateSecondsTest, AddsUpTheStepsOfTheSchedule) {
   const MeasuredSteps measured{.weight_seconds = 1,
                                .training_seconds = 2,
                                .architecture_seconds = 10,
-                               .choice_seconds = 1000,
+                               .evaluation_seconds = 100,
                                .scored_paths = 7};
   const SearchSchedule schedule(recipe, {.count = 4}, 20, 0);
-  const PhaseSeconds seconds = EstimateSeconds(measured, schedule, 50, 5);
+  const PhaseSeconds seconds = EstimateSeconds(
+      measured, schedule, {.validations = 3, .training_steps = 50, .profile_seconds = 5});
   EXPECT_EQ(seconds.profile, 5);
   EXPECT_EQ(seconds.warmup, 40);
   EXPECT_EQ(seconds.search, 60 + 2 * 4 * 10 + 1000);

@@ -74,6 +74,27 @@ TEST(RunConfigTest, OverridesTheRecipeOfTheSpace) {
   EXPECT_EQ(recipe.search_epochs, 3);   // of the flag, over the table
 }
 
+TEST(RunConfigTest, APresetLiesBetweenTheSpaceAndTheTable) {
+  RunConfig config;
+  ApplyConfigToml("preset = \"official\"\nbatch = 32\n[recipe]\nvalidate_every = 3\n", "my.toml",
+                  config);
+  Recipe space;
+  space.label_smoothing = 0;
+  space.validate_every = 7;
+  space.mean = {0.5};
+  space.std = {0.25};
+  const Recipe recipe = ResolveRecipe(config, space);
+  EXPECT_EQ(recipe.label_smoothing, 0.1);  // of the preset
+  EXPECT_TRUE(recipe.resized_crop);
+  EXPECT_EQ(recipe.mean, space.mean);   // of the space, since no preset knows the data
+  EXPECT_EQ(recipe.validate_every, 3);  // of the table
+  EXPECT_EQ(recipe.batch, 32);          // of the flag
+  RunConfig back;
+  ApplyConfigToml(ConfigToToml(config, recipe), "run.toml", back);
+  EXPECT_TRUE(back.preset.empty());
+  EXPECT_EQ(ResolveRecipe(back, space), recipe);
+}
+
 TEST(RunConfigTest, WritesWhatItReadsBack) {
   RunConfig config;
   config.data = "folder \"with\" \\ and \x01";
@@ -144,6 +165,8 @@ TEST(RunConfigTest, ValidatesWords) {
             "--algorithm: found 'magic', accepted: proxyless-g, another");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.objective = "target"; }),
             "--objective: found 'target', accepted: add-linear, mul-log, none");
+  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.preset = "mine"; }),
+            "--preset: found 'mine', accepted: official, official-parallel, official-cifar");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.dtype = "bf16"; }),
             "--dtype: found 'bf16', accepted: f32");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.init = "zero"; }),

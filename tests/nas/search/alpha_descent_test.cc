@@ -34,8 +34,8 @@ TEST_F(AlphaDescentTest, OfATiedGateGradientsAndLatenciesAddUpOverItsBlocks) {
   ASSERT_EQ(tied.gates().size(), 1u);
   const LatencyModel tied_model(1, {{0.5, 0.25, 2}, {0.125, 3, 0.25}});
   const LatencyModel single_model(1, {{0.625, 3.25, 2.25}});
-  AlphaDescent tied_alphas("tied", tied, &tied_model, AddLinear(2), kLr);
-  AlphaDescent single_alphas("single", single, &single_model, AddLinear(2), kLr);
+  AlphaDescent tied_alphas("tied", tied, &tied_model, AddLinear(2), {.alpha_lr = kLr});
+  AlphaDescent single_alphas("single", single, &single_model, AddLinear(2), {.alpha_lr = kLr});
   EXPECT_NEAR(tied_alphas.ExpectedLatencyMs(), single_alphas.ExpectedLatencyMs(), 1e-12);
   for (int step = 0; step < 5; ++step) {
     const double a = 0.5 - step;
@@ -60,7 +60,7 @@ TEST_F(AlphaDescentTest, AGateWithoutGateGradientsRests) {
   const SearchSpace space = Space(2, false);
   Supernet supernet(context(), space);
   const LatencyModel model(1, {{0.5, 0.25, 2}, {0.5, 0.25, 2}});
-  AlphaDescent alphas("test", supernet, &model, AddLinear(2), kLr);
+  AlphaDescent alphas("test", supernet, &model, AddLinear(2), {.alpha_lr = kLr});
   alphas.Step(context(), {.loss = 1}, ProbabilitiesOf(supernet),
               std::vector<GateGradients>{{}, {.values = {0, 0, 0}}});
   EXPECT_EQ(Alphas(supernet)[0], (Floats{0, 0, 0}));
@@ -72,7 +72,7 @@ TEST_F(AlphaDescentTest, CandidatesOfProbabilityZeroStayBitForBit) {
   Supernet supernet(context(), space);
   supernet.gates()[0].alpha()[1] = 0.3f;
   const LatencyModel model(1, {{0.5, 7, 2}});
-  AlphaDescent alphas("test", supernet, &model, AddLinear(2), kLr);
+  AlphaDescent alphas("test", supernet, &model, AddLinear(2), {.alpha_lr = kLr});
   for (int step = 0; step < 3; ++step) {
     alphas.Step(context(), {.loss = 1}, {{0.25, 0, 0.75}},
                 std::vector<GateGradients>{{.values = {1, 5, 2}}});

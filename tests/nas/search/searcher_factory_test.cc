@@ -80,6 +80,16 @@ TEST_F(SearcherFactoryTest, ArchitectureStepsAreTheRecipes) {
   EXPECT_EQ(FindAlgorithm("random").architecture_steps(recipe).count, 0);
 }
 
+TEST_F(SearcherFactoryTest, AlphasMoveByTheRecipesAdam) {
+  space_.recipe.alpha_weight_decay = 0.1;
+  EXPECT_THROW(Make(FindAlgorithm("proxyless-g-two"), ObjectiveKind::kNone), Error)
+      << "candidates that were not drawn must rest";
+  EXPECT_NO_THROW(Make(FindAlgorithm("proxyless-g"), ObjectiveKind::kNone));
+  space_.recipe.alpha_weight_decay = 0;
+  space_.recipe.alpha_beta1 = 0.5;
+  EXPECT_THROW(Make(FindAlgorithm("proxyless-g-two"), ObjectiveKind::kNone), Error);
+}
+
 TEST_F(SearcherFactoryTest, PlansTheStepsThatAnAlgorithmTakes) {
   const Recipe recipe{.batch = 64, .arch_batch = 16, .rl_batch = 500};
   using Steps = std::vector<std::pair<PlannedStep, std::int64_t>>;

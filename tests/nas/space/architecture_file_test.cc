@@ -92,6 +92,17 @@ TEST(ArchitectureFileTest, RefusesWrongValuesWithTheirPlace) {
             "a.json: layers[1].activation: found 'none', expected 'relu6'");
 }
 
+TEST(ArchitectureFileTest, KeepsHowPixelsAreNormalised) {
+  NetworkDesc network = SmallNetwork();
+  EXPECT_EQ(ArchitectureToJson(network).find("normalization"), std::string::npos);
+  network.mean.assign(static_cast<size_t>(network.input.c), 1.0 / 3);
+  network.std.assign(static_cast<size_t>(network.input.c), 0.25);
+  EXPECT_EQ(ArchitectureFromJson(ArchitectureToJson(network), "a.json"), network);
+  network.std.push_back(0.25);
+  EXPECT_NE(Refusal(ArchitectureToJson(network)).find("a.json: normalization.std: found an array"),
+            std::string::npos);
+}
+
 TEST(ArchitectureFileTest, RefusesNetworksThatDoNotFitTogether) {
   EXPECT_EQ(RefusalWith("/layers/1/inputs/0", "stam"),
             "a.json: layer 'block1': found the input 'stam', expected the name of an earlier "

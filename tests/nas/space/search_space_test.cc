@@ -70,8 +70,6 @@ TEST(SearchSpaceTest, CandidatesComeInThePublishedOrder) {
   EXPECT_TRUE(HasResidual(block2.candidates[0]));
   EXPECT_FALSE(HasResidual(space.Choices()[0]->candidates[0]));
   EXPECT_EQ(block2.candidates[6].in, block2.candidates[6].out);
-  // The recipe of the file is the published one, which is also the default.
-  EXPECT_EQ(space.recipe, Recipe{});
 }
 
 TEST(SearchSpaceTest, AResidualNeedsStrideOneAndEqualChannels) {

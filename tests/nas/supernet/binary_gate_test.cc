@@ -79,10 +79,30 @@ TEST(BinaryGateTest, EntropyAtTheStartOfTheImageNetSpace) {
   for (int block = 0; block < 21; ++block) {
     BinaryGate gate(block < 6 ? 6 : 7);
     EXPECT_NEAR(gate.Entropy(), std::log(gate.candidates()), 1e-12);
-    gate.Initialize(rng, block, 1e-3);
+    gate.Initialize(rng, block, AlphaInit::kNormal, 1e-3);
     sum += gate.Entropy();
   }
   EXPECT_NEAR(sum / 21, 1.901867, 1e-5);
+}
+
+TEST(BinaryGateTest, InitialAlphasMayBeUniform) {
+  const Rng rng(3, RngPurpose::kAlpha);
+  double squares = 0;
+  double largest = 0;
+  constexpr int kBlocks = 400;
+  for (int block = 0; block < kBlocks; ++block) {
+    BinaryGate gate(6);
+    gate.Initialize(rng, block, AlphaInit::kUniform, 0.5);
+    for (const float a : gate.alpha()) {
+      squares += static_cast<double>(a) * a;
+      largest = std::max(largest, std::abs(static_cast<double>(a)));
+    }
+  }
+  // The mean square of even numbers in +-b is b^2 / 3, that of their squares b^4 / 5.
+  const double n = kBlocks * 6;
+  EXPECT_NEAR(squares / n, 0.25 / 3, 5 * 0.25 * std::sqrt((1.0 / 5 - 1.0 / 9) / n));
+  EXPECT_LE(largest, 0.5);
+  EXPECT_GT(largest, 0.49);
 }
 
 TEST(BinaryGateTest, InitialAlphasAreNormalAndOfTheirOwnInEveryBlock) {
@@ -94,7 +114,7 @@ TEST(BinaryGateTest, InitialAlphasAreNormalAndOfTheirOwnInEveryBlock) {
   constexpr int kCandidates = 6;
   for (int block = 0; block < kBlocks; ++block) {
     BinaryGate gate(kCandidates);
-    gate.Initialize(rng, block, 0.5);
+    gate.Initialize(rng, block, AlphaInit::kNormal, 0.5);
     for (const float a : gate.alpha()) {
       sum += a;
       squares += static_cast<double>(a) * a;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 #include <string>
 
@@ -303,6 +304,34 @@ TEST_F(SupernetTest, RefusesAPathOfAnotherLength) {
   EXPECT_THROW(supernet.Forward(tape, batch.images, Path{0}, {}, {}), Error);
   EXPECT_THROW(supernet.Forward(tape, batch.images, Path{0, 0}, one, {}), Error);
   EXPECT_THROW(supernet.Derive(context(), Path{0, 9}), Error);
+}
+
+TEST_F(SupernetTest, DepthwiseWeightsMayStartByTheFanOutOfOneGroup) {
+  SearchSpace space = TinySpace();
+  Supernet whole(context(), space);
+  space.recipe.weight_init = WeightInit::kFanOutPerGroup;
+  Supernet per_group(context(), space);
+  whole.Initialize(3);
+  per_group.Initialize(3);
+  const auto of = [&](const Supernet& supernet, const std::string& name) {
+    const auto network = supernet.Derive(context(), Path{0, 0});
+    return Copy(*network->state_dict().Find(name));
+  };
+  EXPECT_EQ(of(whole, "block1/expand.weight"), of(per_group, "block1/expand.weight"));
+  const Floats small = of(whole, "block1/depthwise.weight");
+  const Floats large = of(per_group, "block1/depthwise.weight");
+  // Four channels expanded to twelve, each a group of its own.
+  for (std::size_t i = 0; i < small.size(); ++i) {
+    EXPECT_NEAR(large[i], std::sqrt(12.0) * small[i], 1e-6 * std::abs(large[i]));
+  }
+  // A derived network starts anew in the same way.
+  const auto network = per_group.Derive(context(), Path{0, 0});
+  network->Initialize(9);
+  const auto expected = whole.Derive(context(), Path{0, 0});
+  expected->Initialize(9);
+  const Floats again = Copy(*network->state_dict().Find("block1/depthwise.weight"));
+  const Floats base = Copy(*expected->state_dict().Find("block1/depthwise.weight"));
+  EXPECT_NEAR(again[0], std::sqrt(12.0) * base[0], 1e-6 * std::abs(again[0]));
 }
 
 }  // namespace

@@ -190,7 +190,7 @@ TEST_F(AllocationTest, APreparedNetworkTrainsAndIsEvaluatedFromItsRegion) {
   Network network(context(), nasengine::Derive(space, Path{1, 1}));
   network.Initialize(1);
   const Batch batch = RandomBatch(space, 24);
-  PrepareNetwork(context(), allocator(), network, {.training = 24, .evaluation = {16, 2}});
+  PrepareNetwork(context(), allocator(), network, {.training = {24}, .evaluation = {16, 2}});
   const std::int64_t system_allocations = allocator().stats().system_allocations;
   const Rng dropout(1, RngPurpose::kDropout);
   for (std::uint64_t step = 0; step < 5; ++step) {

@@ -112,6 +112,43 @@ TEST_F(NetworkTrainingTest, TheSameSeedGivesTheSameBits) {
   EXPECT_FALSE(SameBits(first, run(2))) << "dropout has another seed";
 }
 
+TEST_F(NetworkTrainingTest, TheRateMayRiseBeforeItsCosine) {
+  space_.recipe.train_warmup_epochs = 1;
+  space_.recipe.train_warmup_start = 0.25;
+  const auto network = MakeNetwork();
+  std::vector<double> rates;
+  Train(*network, {.epochs = 2, .lr = 0.2},
+        {.observe = [&](const StepRecord& record) { rates.push_back(record.lr); }});
+  ASSERT_EQ(rates.size(), 32u);
+  for (std::size_t i = 0; i < 32; ++i) {
+    const auto at = static_cast<double>(i);
+    const double expected = i < 16 ? 0.2 * (0.25 + 0.75 * at / 16)
+                                   : 0.1 * (1 + std::cos(std::numbers::pi * (at - 16) / 16));
+    EXPECT_NEAR(rates[i], expected, 1e-12) << i;
+  }
+}
+
+TEST_F(NetworkTrainingTest, TrainsByItsOwnDecayAndMomentum) {
+  const auto gamma_after = [&] {
+    const auto network = MakeNetwork();
+    Train(*network, {.epochs = 1, .lr = 1e-2, .max_steps = 1});
+    return Copy(*network->state_dict().Find("block1/expand.gamma"));
+  };
+  space_.recipe.weight_decay = 0;
+  const Floats without = gamma_after();
+  space_.recipe.train_weight_decay = 0.5;
+  EXPECT_EQ(gamma_after(), without) << "batch norms are spared";
+  space_.recipe.train_decay = DecayOf::kAll;
+  const Floats all = gamma_after();
+  // Gamma starts at 1, so that a first Nesterov step takes (1 + momentum) * lr * 0.5 off it.
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(all[i], without[i] - 9.5e-3, 1e-6);
+  space_.recipe.train_nesterov = false;
+  const Floats plain = gamma_after();
+  space_.recipe.train_weight_decay = 0;
+  const Floats plain_without = gamma_after();
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(plain[i], plain_without[i] - 5e-3, 1e-6);
+}
+
 TEST_F(NetworkTrainingTest, BatchNormsAndBiasesDoNotDecay) {
   space_.recipe.weight_decay = 0.5;
   const auto network = MakeNetwork();

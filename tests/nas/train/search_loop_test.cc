@@ -31,6 +31,7 @@ class SearchLoopTest : public SupernetFixture {
 
   struct Result {
     std::vector<StepRecord> records;
+    std::vector<StepRecord> epoch_ends;
     std::vector<Floats> weights;
     std::vector<Floats> alphas;
     std::int64_t weight_steps = 0;
@@ -66,6 +67,7 @@ class SearchLoopTest : public SupernetFixture {
                     result.records.push_back(record);
                     if (stop_after && stop_after(record)) stop = true;
                   },
+              .epoch_ended = [&](const StepRecord& record) { result.epoch_ends.push_back(record); },
               .stop = &stop});
     result.weights = AllState(supernet);
     result.alphas = Alphas(supernet);
@@ -113,6 +115,7 @@ TEST_F(SearchLoopTest, RecordsCarryRateLossLatencyAndEntropy) {
                                                    : space_.recipe.search_lr * cosine;
     EXPECT_NEAR(record.lr, lr, 1e-12);
     EXPECT_GT(record.loss, 0);
+    EXPECT_EQ(record.cross_entropy > 0, record.phase == Phase::kArch);
     EXPECT_GT(record.expected_latency_ms, model.SmallestReachableMs());
     EXPECT_LT(record.expected_latency_ms, model.LargestReachableMs());
     // Two and three candidates, nearly evenly likely.
@@ -150,6 +153,17 @@ TEST_F(SearchLoopTest, TheSameSeedGivesTheSameBitsAndAnotherSeedOthers) {
   const Result other = RunSearch(5);
   EXPECT_FALSE(SameBits(first.weights, other.weights));
   EXPECT_FALSE(SameBits(first.alphas, other.alphas));
+}
+
+TEST_F(SearchLoopTest, SaysWhenAnEpochHasEnded) {
+  const Result result = RunSearch(1);
+  ASSERT_EQ(result.epoch_ends.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(result.epoch_ends[i].epoch, static_cast<std::int64_t>(i));
+    EXPECT_EQ(result.epoch_ends[i].phase, i == 0 ? Phase::kWarmup : Phase::kWeight);
+    EXPECT_EQ(result.epoch_ends[i].step, i == 0 ? 7 : static_cast<std::int64_t>(i) * 7);
+  }
+  EXPECT_TRUE(RunSearch(1, 3).epoch_ends.empty()) << "six of an epoch's seven batches";
 }
 
 TEST_F(SearchLoopTest, MaxStepsBoundsEachPhase) {

@@ -1,0 +1,51 @@
+// What is seen of a search while it runs: its steps and its peak memory counted, its health judged,
+// and the likeliest path tried on the held-out images at the ends of epochs.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "nas/cli/search_run.h"
+#include "nas/latency/latency_model.h"
+#include "nas/search/search_health.h"
+#include "nas/search/searcher.h"
+#include "nas/train/evaluator.h"
+#include "nas/train/search_loop.h"
+
+namespace nasengine {
+
+class SearchWatch {
+ public:
+  struct Parts {
+    const SearchHooks& hooks;
+    const SearchSpace& space;
+    const Supernet& supernet;
+    const Searcher& searcher;
+    const SearchLoop& loop;
+    const LatencyModel& latency;
+    CachingAllocator& allocator;
+    // A path with the shared weights on all held-out images.
+    std::function<Evaluation(std::span<const int> path)> evaluate;
+  };
+  // Writes steps, peak and warnings to `summary`. Everything must outlive the watch.
+  SearchWatch(Parts parts, std::int64_t architecture_steps, SearchSummary& summary);
+
+  // For the loop; the hooks' own control is called as well.
+  LoopControl Control();
+  // When the loop has ended.
+  void Finish();
+
+ private:
+  void Observe(const StepRecord& record);
+  void Count(const StepRecord& record);
+  void Judge(const StepRecord& record);
+  void Warn(const HealthWarning& warning);
+  void Validate(StepRecord record) const;
+
+  Parts parts_;
+  SearchSummary& summary_;
+  SearchHealth health_;
+};
+
+}  // namespace nasengine

@@ -1,0 +1,118 @@
+// Recipes as users give them: presets, single values, what they change in a run and its folder.
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "kernels/core/file_io.h"
+#include "tests/cli/program.h"
+#include "tests/support/temp_dir.h"
+
+namespace nasengine {
+namespace {
+
+using Json = nlohmann::json;
+
+class RecipeCliTest : public ::testing::Test {
+ protected:
+  // A search of a few steps into folder `name`.
+  ProgramResult Search(const std::string& name, const std::vector<std::string>& more) const {
+    std::vector<std::string> words = task_.Search({"--max-steps", "8", "--out", Path(name)});
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProgram(words, folder_.path());
+  }
+  std::string Path(const std::string& name) const { return folder_ / name; }
+
+  // Without what the clock and the memory decide.
+  std::vector<Json> Metrics(const std::string& name) const {
+    std::istringstream lines(ReadFile(Path(name + "/metrics.jsonl")));
+    std::vector<Json> records;
+    for (std::string line; std::getline(lines, line);) {
+      records.push_back(Json::parse(line));
+      records.back().erase("ms");
+      records.back().erase("peak_bytes");
+    }
+    return records;
+  }
+
+  TempDir folder_;
+  TinyTask task_{folder_.path()};
+};
+
+TEST_F(RecipeCliTest, APresetIsTheRecipeThatIsWrittenAndRepeated) {
+  // No architecture step comes in the first epoch, of 15 batches.
+  const ProgramResult result = Search("a", {"--preset", "official", "--max-steps", "20"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string toml = ReadFile(Path("a/run.toml"));
+  for (const char* line :
+       {"\nresized_crop = true\n", "\ncolor_jitter = \"normal\"\n", "\nsplit_seed = 0\n",
+        "\ndecay = \"all\"\n", "\nvalidate_every = 1\n", "\nbatch = 256\n", "\narch-every = 5\n"}) {
+    EXPECT_NE(toml.find(line), std::string::npos) << line << toml;
+  }
+  EXPECT_EQ(toml.find("preset"), std::string::npos) << "its values say it all";
+  ASSERT_EQ(RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}).exit_code,
+            0);
+  EXPECT_EQ(Metrics("a"), Metrics("b"));
+  EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
+}
+
+TEST_F(RecipeCliTest, ValidatesAfterEpochsAndWarnsInTheSummary) {
+  const std::string config = Path("config.toml");
+  WriteFileAtomically(config, "[recipe]\nvalidate_every = 1\ndrop_last = false\n");
+  // 3,686 images make 4 batches, so that nothing is trained often enough.
+  const ProgramResult result = RunProgram(
+      task_.Search({"--config", config, "--batch", "1000", "--out", Path("run"), "--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::vector<Json> validations;
+  for (const Json& record : Metrics("run")) {
+    if (record["phase"] == "eval") validations.push_back(record);
+  }
+  ASSERT_EQ(validations.size(), 2u);
+  EXPECT_EQ(validations[0]["epoch"], 0);
+  EXPECT_EQ(validations[1]["epoch"], 1);
+  EXPECT_EQ(validations[1]["step"], 4);
+  EXPECT_GT(validations[1]["top1"], 0);
+  EXPECT_NE(result.err.find("epoch 2: the likeliest path has "), std::string::npos) << result.err;
+  const Json warnings = Json::parse(result.out)["warnings"];
+  ASSERT_GE(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0]["name"], "starved-candidate");
+  EXPECT_NE(
+      result.err.find("warning: starved-candidate: " + warnings[0]["finding"].get<std::string>()),
+      std::string::npos)
+      << result.err;
+}
+
+TEST_F(RecipeCliTest, PixelsAreNormalisedAlikeFromSearchToEvaluation) {
+  const std::string config = Path("config.toml");
+  WriteFileAtomically(config, "[recipe]\nmean = [0.25]\nstd = [0.125]\n");
+  const ProgramResult searched = Search("run", {"--config", config, "--json"});
+  ASSERT_EQ(searched.exit_code, 0) << searched.err;
+  const ProgramResult evaluated = RunProgram({"eval", "--network", Path("run/architecture.json"),
+                                              "--weights", Path("run/weights.safetensors"),
+                                              "--data", task_.data, "--threads", "1", "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_EQ(Json::parse(evaluated.out)["top1"], Json::parse(searched.out)["accuracy"]["test_top1"]);
+  WriteFileAtomically(config, "[recipe]\nmean = [0.2, 0.2]\nstd = [0.1, 0.1]\n");
+  ExpectRefusal(Search("other", {"--config", config}), 1, {"2 means", "expected 1 of each"});
+}
+
+TEST_F(RecipeCliTest, TrainsByAPreset) {
+  ASSERT_EQ(Search("run", {}).exit_code, 0);
+  const ProgramResult result = RunProgram(
+      {"train", "--network", Path("run/architecture.json"), "--data", task_.data, "--preset",
+       "official-parallel", "--max-steps", "3", "--threads", "1", "--out", Path("t"), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json summary = Json::parse(result.out);
+  EXPECT_EQ(summary["batch"], 512);
+  EXPECT_EQ(summary["epochs"], 300);
+  // The first step of a ramp over 5 epochs.
+  EXPECT_DOUBLE_EQ(Metrics("t").front()["lr"], 0.0125);
+  EXPECT_NE(result.err.find("recipe: the preset official-parallel"), std::string::npos)
+      << result.err;
+}
+
+}  // namespace
+}  // namespace nasengine
