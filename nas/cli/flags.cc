@@ -7,6 +7,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -56,6 +58,10 @@ struct Flags::State {
     const SourceValue document = ParseToml(ReadFile(config_path), config_path);
     std::vector<std::string> arguments;
     for (const SourceValue::Member& member : document.members) {
+      if (const auto table = tables.find(member.key); table != tables.end()) {
+        parsed.emplace_back([read = table->second, value = member.value] { read(value); });
+        continue;
+      }
       const std::string flag = "--" + member.key;
       if (flag == kConfigFlag || flag == "--help" || app.get_option_no_throw(flag) == nullptr) {
         Throw(ErrorCode::kInvalidArgument, member.key_place, ": found key '", member.key,
@@ -76,6 +82,7 @@ struct Flags::State {
   CLI::App app;
   std::string group;
   std::string config_path;
+  std::map<std::string, std::function<void(const SourceValue&)>, std::less<>> tables;
   // Read after all flags are known to be right in form.
   std::vector<std::function<void()>> parsed;
 };
@@ -144,6 +151,11 @@ void Flags::AddParsed(const std::string& name, const std::string& placeholder,
 
 void Flags::AddConfigFile() {
   Add(kConfigFlag, state_->config_path, "FILE.toml", "Read flags from a TOML file; flags win");
+}
+
+void Flags::AddConfigTable(const std::string& name,
+                           std::function<void(const SourceValue& table)> read) {
+  state_->tables.emplace(name, std::move(read));
 }
 
 std::optional<int> Flags::Parse(Arguments arguments) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "nas/cli/command.h"
+#include "nas/space/source_value.h"
 
 namespace nasengine {
 
@@ -48,6 +49,8 @@ class Flags {
 
   // --config FILE: a TOML file with keys of the flags' names, which flags override.
   void AddConfigFile();
+  // A table [name] that the file may have beside them; `read` gets it after the flags are read.
+  void AddConfigTable(const std::string& name, std::function<void(const SourceValue& table)> read);
 
   // Reads the arguments. Returns an exit code where the program should end: help was printed on
   // stdout, or a wrong use was told in one line on stderr. Throws Error for an unknown or wrong key

@@ -46,6 +46,7 @@ struct TrainConfig {
   std::optional<double> lr;
   std::optional<std::int64_t> batch;
   std::string preset;
+  std::optional<SourceValue> recipe;  // [recipe] of the configuration file
   std::int64_t max_steps = 0;
   std::int64_t memory_budget = 0;
   std::string out;
@@ -59,6 +60,7 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.Add("--lr", config.lr, "Learning rate at the start; falls to 0 along a cosine");
   flags.Add("--batch", config.batch, "Images per step");
   flags.Add("--preset", config.preset, "NAME", PresetFlagHelp());
+  flags.AddConfigTable("recipe", [&config](const SourceValue& table) { config.recipe = table; });
   flags.Add("--max-steps", config.max_steps, "At most so many steps");
   flags.Group("Run");
   flags.AddParsed("--memory-budget", "SIZE", "Such as 2GiB (default: 85 % of what is available)",
@@ -69,11 +71,12 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.AddSwitch("--force", config.force, "Write over the run in an existing folder");
 }
 
-// The recipe of the built-in space that the network is from, otherwise the published one; a preset
-// over it.
+// The recipe of the built-in space that the network is from, otherwise the published one; over it a
+// preset, the configuration file's [recipe], and flags.
 Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   Recipe recipe = IsBuiltinSpace(network.space) ? LoadSpace(network.space).recipe : Recipe{};
   if (!config.preset.empty()) recipe = PresetRecipe(config.preset, recipe);
+  if (config.recipe) recipe = ReadRecipe(*config.recipe, recipe);
   if (config.epochs) recipe.train_epochs = *config.epochs;
   if (config.lr) recipe.train_lr = *config.lr;
   recipe.batch = config.batch.value_or(TrainBatch(recipe));
@@ -168,12 +171,13 @@ int RecordedTraining::Run() {
   folder_.emplace(
       RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
-  progress_.Announce(!config_.preset.empty() ? StrCat("recipe: the preset ", config_.preset)
+  progress_.Announce(config_.recipe            ? "recipe: of the configuration file"
+                     : !config_.preset.empty() ? StrCat("recipe: the preset ", config_.preset)
                      : IsBuiltinSpace(desc_.space)
                          ? StrCat("recipe: of the space ", desc_.space)
                          : StrCat("recipe: the published one for ImageNet, since ", desc_.name,
-                                  " comes from no built-in space; --epochs, --lr and --batch "
-                                  "change it"));
+                                  " comes from no built-in space; [recipe] in a --config file "
+                                  "changes it"));
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));

@@ -114,5 +114,24 @@ TEST_F(RecipeCliTest, TrainsByAPreset) {
       << result.err;
 }
 
+// What a network from a space file of one's own needs, whose recipe no network carries.
+TEST_F(RecipeCliTest, TrainsByTheRecipeOfAConfigurationFile) {
+  ASSERT_EQ(Search("run", {}).exit_code, 0);
+  const std::string config = Path("config.toml");
+  const std::vector<std::string> train = {"train",    "--network", Path("run/architecture.json"),
+                                          "--data",   task_.data,  "--max-steps",
+                                          "3",        "--threads", "1",
+                                          "--config", config,      "--out",
+                                          Path("t"),  "--json"};
+  WriteFileAtomically(config, "epochs = 7\n[recipe]\nbatch = 96\ntrain_lr = 0.25\n");
+  const ProgramResult result = RunProgram(train);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Json::parse(result.out)["batch"], 96);
+  EXPECT_EQ(Json::parse(result.out)["epochs"], 7);
+  EXPECT_DOUBLE_EQ(Metrics("t").front()["lr"], 0.25);
+  WriteFileAtomically(config, "[recipe]\ntrain_rate = 0.25\n");
+  ExpectRefusal(RunProgram(train), 1, {config + ":2:1", "'train_rate'"});
+}
+
 }  // namespace
 }  // namespace nasengine
