@@ -142,6 +142,7 @@ void SearchRun::PlanMemory() {
   estimate_.budget_bytes = budget;
   estimate_.peak_bytes = memory.peak_bytes;
   estimate_.all_paths_bytes = memory.all_paths_bytes;
+  summary_.planned_peak_bytes = memory.peak_bytes;
   summary_.all_paths_peak_bytes = memory.all_paths_bytes;
 }
 
@@ -233,7 +234,7 @@ void SearchRun::Estimate() {
   estimate_.architecture_steps = schedule.architecture_steps();
   estimate_.scored_paths = measured.scored_paths;
   const ArchitectureSteps wanted = algorithm_.architecture_steps(space_.recipe);
-  NAS_CHECK(config_.dry_run || wanted.count == 0 || estimate_.architecture_steps > 0,
+  NAS_CHECK(wanted.count == 0 || estimate_.architecture_steps > 0,
             "search: ", schedule.search_steps(), " steps leave no architecture step (",
             wanted.count,
             wanted.per_weight_steps == 0 ? std::string(" an epoch")

@@ -82,11 +82,12 @@ std::string EntropyLine(const SearchSummary& summary) {
 
 std::string MemoryLine(const SearchSummary& summary) {
   std::string text = fmt::format("peak {}", FormatBytes(summary.peak_bytes.total));
-  if (summary.all_paths_peak_bytes > 0 && summary.peak_bytes.total > 0) {
-    text += fmt::format(" with one path; all paths would take {} (planned), {:.1f} times",
+  if (summary.all_paths_peak_bytes > 0 && summary.planned_peak_bytes > 0) {
+    text += fmt::format("; planned {} with one path, {} with all paths, {:.1f} times",
+                        FormatBytes(summary.planned_peak_bytes),
                         FormatBytes(summary.all_paths_peak_bytes),
                         static_cast<double>(summary.all_paths_peak_bytes) /
-                            static_cast<double>(summary.peak_bytes.total));
+                            static_cast<double>(summary.planned_peak_bytes));
   }
   return Line("memory", text);
 }

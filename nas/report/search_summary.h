@@ -86,6 +86,7 @@ struct SearchSummary {
   double initial_entropy = 0;
   double final_entropy = 0;
   PeakBytes peak_bytes;  // of the search
+  std::int64_t planned_peak_bytes = 0;
   // What keeping all candidates would take, planned; 0 where the algorithm does that.
   std::int64_t all_paths_peak_bytes = 0;
   PhaseSeconds seconds;

@@ -91,6 +91,7 @@ std::string SummaryToJson(const SearchSummary& summary) {
             {"supernet_top1", summary.supernet_top1},
             {"entropy", {{"initial", summary.initial_entropy}, {"final", summary.final_entropy}}},
             {"peak_bytes", ToJson(summary.peak_bytes)},
+            {"planned_peak_bytes", summary.planned_peak_bytes},
             {"all_paths_peak_bytes", summary.all_paths_peak_bytes},
             {"seconds", ToJson(summary.seconds)},
             {"warnings", Json::array()},

@@ -45,6 +45,7 @@ inline SearchSummary SampleSummary() {
                      .activations = 4,
                      .workspace = 5,
                      .data = 6},
+      .planned_peak_bytes = 120 << 20,
       .all_paths_peak_bytes = 600 << 20,
       .seconds = {.profile = 10, .warmup = 20, .search = 30, .train = 40, .total = 110},
       .baselines = {},

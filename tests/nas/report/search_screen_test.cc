@@ -21,8 +21,8 @@ TEST(SearchScreenTest, TellsWhatAUserWantsToKnow) {
   EXPECT_TRUE(Has(screen, "expected 0.5000 ms, predicted 0.4000 ms, measured 0.3000 ms")) << screen;
   EXPECT_TRUE(Has(screen, "1.900 -> 0.380 nats a block (20 % of the start)")) << screen;
   EXPECT_TRUE(Has(screen,
-                  "peak 100.0 MiB with one path; all paths would take 600.0 MiB (planned), "
-                  "6.0 times"))
+                  "peak 100.0 MiB; planned 120.0 MiB with one path, 600.0 MiB with all paths, "
+                  "5.0 times"))
       << screen;
   EXPECT_TRUE(Has(screen, "(profile + warm-up + search) / training = 60.0 s / 40.0 s = 1.50"))
       << screen;
