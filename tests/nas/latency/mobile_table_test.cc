@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -10,6 +11,8 @@
 
 #include "nas/latency/latency_model.h"
 #include "nas/latency/table_file.h"
+#include "nas/space/counts.h"
+#include "nas/space/network_zoo.h"
 #include "nas/space/space_file.h"
 
 namespace nasengine {
@@ -77,6 +80,20 @@ TEST_F(MobileTableTest, GivesThePublishedPaths) {
     EXPECT_TRUE(prediction.missing.empty());
     EXPECT_NEAR(prediction.total, latency_ms, kTolerance) << candidate;
   }
+}
+
+TEST_F(MobileTableTest, GivesTheOperationsOfTheReleasedNetworkAtTheSpacesWidths) {
+  const NetworkDesc released = LoadNetwork("proxyless-mobile");
+  std::vector<int> path;
+  for (const ChoiceNode* choice : space_.Choices()) {
+    const auto layer = std::ranges::find(released.layers, choice->name, &LayerDesc::name);
+    ASSERT_NE(layer, released.layers.end()) << choice->name;
+    path.push_back(FindCandidate(*choice, CandidateName(*layer)));
+  }
+  EXPECT_NEAR(LatencyModel(space_, table_).PathMs(path), 82.523860, kTolerance);
+  const Counts counts = CountNetwork(Derive(space_, path));
+  EXPECT_EQ(counts.macs, 304227008);
+  EXPECT_EQ(counts.parameters, 4073520);
 }
 
 TEST_F(MobileTableTest, RefusesAnotherSizeOrAnotherHead) {
