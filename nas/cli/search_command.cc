@@ -80,7 +80,8 @@ void AddScheduleFlags(Flags& flags, RunConfig& config) {
   flags.Add("--epochs", config.epochs, "Epochs of the search");
   flags.Add("--train-epochs", config.train_epochs, "Epochs of the derived network");
   flags.Add("--batch", config.batch, "Images per step");
-  flags.Add("--arch-every", config.arch_every, "Weight steps per architecture step");
+  flags.Add("--arch-every", config.arch_every,
+            "Weight steps per architecture step, where the algorithm counts by them");
   flags.Add("--max-steps", config.max_steps, "At most so many steps in each phase");
   flags.AddParsed("--time-budget", "TIME", "Fit the epochs to a time such as 20m or 2h",
                   [&config](const std::string& flag, const std::string& text) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include "kernels/core/error.h"
 #include "nas/space/counts.h"
@@ -112,9 +113,7 @@ std::string SearchSpace::NetworkCount() const {
     Multiply(digits, static_cast<int64_t>(candidates));
   }
   std::string text;
-  for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
-    text += static_cast<char>('0' + *digit);
-  }
+  for (const int digit : std::views::reverse(digits)) text += static_cast<char>('0' + digit);
   return text;
 }
 

@@ -19,8 +19,8 @@ struct StepRecord {
   std::int64_t epoch = 0;
   Phase phase = Phase::kWarmup;
   double loss = 0;
-  double cross_entropy =
-      0;            // of an architecture step, on held-out images; no other part of its loss
+  // Of an architecture step, on held-out images; no other part of its loss.
+  double cross_entropy = 0;
   double top1 = 0;  // percent, of this batch
   double lr = 0;
   double expected_latency_ms = 0;
