@@ -51,7 +51,7 @@ constexpr int kWarmSteps = 1;
 constexpr int kTimedSteps = 4;
 
 struct CostConfig {
-  RunConfig run;     // space, algorithm, batch, device, threads, kernels, seed, json
+  RunConfig run;     // space, width, algorithm, batch, device, threads, kernels, seed, json
   std::string data;  // empty: synthetic images of the space's size
   std::optional<std::int64_t> images;
   CostRates rates;
@@ -61,6 +61,7 @@ void AddCostFlags(Flags& flags, CostConfig& config) {
   RunConfig& run = config.run;
   flags.Group("What");
   flags.Add("--space", run.space, "NAME|FILE", "Search space (default fashion)");
+  flags.Add("--width", run.width, "Multiplier of the space's channels (default 1)");
   flags.Add("--data", config.data, "DATA",
             "Measure on these images and count them (default: synthetic ones of the space's size)");
   flags.Add("--images", config.images,
@@ -193,7 +194,7 @@ int CostCommand(Arguments arguments) {
   Validate(config);
   const SearchAlgorithm& algorithm = FindAlgorithm(config.run.algorithm);
 
-  SearchSpace space = LoadSpace(config.run.space);
+  SearchSpace space = LoadSpace(config.run.space, config.run.width);
   const ArchitectureSteps architecture = algorithm.architecture_steps(space.recipe);
   Session session({.device = config.run.device,
                    .threads = config.run.threads > 0 ? config.run.threads : AvailableThreads(),

@@ -40,6 +40,7 @@ struct PredictConfig {
   std::string against;
   std::string space;
   std::string alphas = "uniform";
+  double width = 1.0;
   std::vector<std::string> tables;
   std::string cost;
   std::int64_t classes = 0;
@@ -54,6 +55,7 @@ void AddFlags(Flags& flags, PredictConfig& config) {
             "A search space: the expectation over its alphas");
   flags.Add("--alphas", config.alphas, "uniform|FILE",
             "Its alphas: all equal (default) or a search's alphas.json");
+  flags.Add("--width", config.width, "Multiplier of the space's channels (default 1)");
   flags.Group("By what");
   flags.AddRepeated("--latency-table", config.tables, "FILE|macs",
                     "JSON, YAML or CSV; may be given several times (required)");
@@ -119,7 +121,7 @@ SpaceReport Report(const PredictConfig& config, const std::string& table_name,
 }
 
 int PredictSpace(const PredictConfig& config) {
-  const SearchSpace space = LoadSpace(config.space);
+  const SearchSpace space = LoadSpace(config.space, config.width);
   AlphaRows alphas;
   if (config.alphas == "uniform") {
     for (const ChoiceNode* choice : space.Choices()) {
@@ -170,6 +172,9 @@ int PredictCommand(Arguments arguments) {
   if (config.tables.empty()) return WrongUsage("predict", "--latency-table FILE is missing");
   if (!config.against.empty() && config.network.empty()) {
     return WrongUsage("predict", "--against compares with a --network");
+  }
+  if (config.space.empty() && config.width != 1.0) {
+    return WrongUsage("predict", "--width goes with --space; a network takes it as NAME@WIDTH");
   }
   if (config.space.empty() && config.alphas != "uniform") {
     return WrongUsage("predict", "--alphas goes with --space");

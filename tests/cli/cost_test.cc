@@ -75,6 +75,7 @@ TEST_F(CostTest, RefusesInOneLine) {
   ExpectRefusal(Cost({"--images", "1000", "--batch", "1"}), 1, {"--batch", "found 1"});
   ExpectRefusal(Cost({"--images", "1000", "--algorithm", "best"}), 1, {"--algorithm", "best"});
   ExpectRefusal(Cost({"--images", "1000", "--data", "/none"}), 1, {"/none"});
+  ExpectRefusal(Cost({"--images", "1000", "--width", "0"}), 1, {"width", "found 0"});
   ExpectRefusal(RunProgram({"cost", "--space", "/none.toml"}), 1, {"/none.toml"});
 }
 

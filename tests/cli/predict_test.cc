@@ -34,6 +34,10 @@ TEST(PredictTest, CountsMacsOfNetworksAndSpaces) {
       RunProgram({"predict", "--space", "proxyless-imagenet", "--latency-table", "macs", "--json"});
   ASSERT_EQ(space.exit_code, 0) << space.err;
   EXPECT_NEAR(Json::parse(space.out)["expected_cost"].get<double>(), 373.300544, 1e-6);
+  const ProgramResult narrow = RunProgram({"predict", "--space", "proxyless-imagenet", "--width",
+                                           "0.5", "--latency-table", "macs", "--json"});
+  ASSERT_EQ(narrow.exit_code, 0) << narrow.err;
+  EXPECT_NEAR(Json::parse(narrow.out)["expected_cost"].get<double>(), 138.41364, 1e-6);
 }
 
 TEST(PredictTest, PutsTwoNetworksSideBySide) {
@@ -65,6 +69,9 @@ TEST(PredictTest, CallsWrongUseWrong) {
   ExpectRefusal(RunProgram({"predict", "--network", "mobilenet-v2", "--alphas", "x",
                             "--latency-table", "macs"}),
                 2, {"--alphas"});
+  ExpectRefusal(RunProgram({"predict", "--network", "mobilenet-v2", "--width", "0.5",
+                            "--latency-table", "macs"}),
+                2, {"--width", "NAME@WIDTH"});
   ExpectRefusal(RunProgram({"predict", "--network", "mobilenet-v2", "--cost", "energy",
                             "--latency-table", "macs"}),
                 1, {"--cost", "macs"});
