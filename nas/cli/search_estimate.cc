@@ -133,7 +133,8 @@ Recipe FitToBudget(const Recipe& recipe, double seconds,
   const double shortest = WorkSeconds(estimate(Scaled(recipe, 0)));
   NAS_CHECK(shortest <= seconds, "time budget: one epoch of each phase takes about ",
             std::ceil(shortest), " s more; only ", std::floor(std::max(seconds, 0.0)),
-            " s are left");
+            " s are left; raise --time-budget, narrow the space with --width or bound the steps "
+            "with --max-steps");
   // Whole epochs make the time a staircase in the factor: bisect for the largest that fits.
   double low = 0;
   double high = 1;
