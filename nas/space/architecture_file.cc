@@ -67,8 +67,9 @@ Activation ReadActivation(const SourceValue& value, LayerOp op) {
   Refuse(value, expected);
 }
 
-// One positive number for every channel of the images.
-std::vector<double> ReadChannels(const TableReader& table, std::string_view key, int64_t channels) {
+// A number for every channel of the images.
+std::vector<double> ReadChannels(const TableReader& table, std::string_view key, double low,
+                                 int64_t channels) {
   const std::string expected = StrCat("an array of ", channels, " numbers, one a channel");
   const SourceValue& value = table.Require(key, expected);
   if (value.kind != SourceValue::Kind::kArray ||
@@ -76,7 +77,7 @@ std::vector<double> ReadChannels(const TableReader& table, std::string_view key,
     Refuse(value, expected);
   }
   std::vector<double> numbers;
-  for (const SourceValue& item : value.items) numbers.push_back(ExpectReal(item, 1e-6, 1.0));
+  for (const SourceValue& item : value.items) numbers.push_back(ExpectReal(item, low, 1.0));
   return numbers;
 }
 
@@ -164,8 +165,8 @@ NetworkDesc ArchitectureFromJson(std::string_view json, std::string_view origin)
   network.batch_norm.epsilon = norm.Real("epsilon", 1e-12, 1.0);
   if (const SourceValue* value = table.Find("normalization")) {
     const TableReader pixels(*value, "normalization", {"mean", "std"});
-    network.mean = ReadChannels(pixels, "mean", network.input.c);
-    network.std = ReadChannels(pixels, "std", network.input.c);
+    network.mean = ReadChannels(pixels, "mean", 0.0, network.input.c);
+    network.std = ReadChannels(pixels, "std", 1e-6, network.input.c);
   }
   const SourceValue& layers = table.Require("layers", "an array of layers");
   if (layers.kind != SourceValue::Kind::kArray) Refuse(layers, "an array of layers");

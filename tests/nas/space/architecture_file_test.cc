@@ -96,6 +96,7 @@ TEST(ArchitectureFileTest, KeepsHowPixelsAreNormalised) {
   NetworkDesc network = SmallNetwork();
   EXPECT_EQ(ArchitectureToJson(network).find("normalization"), std::string::npos);
   network.mean.assign(static_cast<size_t>(network.input.c), 1.0 / 3);
+  network.mean.front() = 0;
   network.std.assign(static_cast<size_t>(network.input.c), 0.25);
   EXPECT_EQ(ArchitectureFromJson(ArchitectureToJson(network), "a.json"), network);
   network.std.push_back(0.25);
