@@ -9,7 +9,18 @@
 namespace nasengine {
 namespace {
 
-// No flag makes the batches of an evaluation smaller, so that they are refused by a name of theirs.
+// What a smaller --batch does not help is refused by a name of its own.
+void RequireTraining(const KernelRegistry& registry, const SearchSpace& space,
+                     const PlanOptions& options, std::int64_t budget_bytes) {
+  const std::int64_t images = TrainBatch(space.recipe);
+  const std::int64_t bytes =
+      PlanSearch(space, registry, {{PlannedStep::kWeights, images}}, options).peak;
+  if (bytes <= budget_bytes) return;
+  Throw(ErrorCode::kOutOfMemory, "memory: training a network of ", space.name, " in batches of ",
+        images, " needs ", FormatBytes(bytes), ", the budget is ", FormatBytes(budget_bytes),
+        "; set a smaller train_batch in [recipe]");
+}
+
 void RequireEvaluation(const KernelRegistry& registry, const SearchSpace& space,
                        std::int64_t held_out, PlanOptions options, std::int64_t budget_bytes) {
   const std::int64_t images = std::min(space.recipe.validation_batch, held_out);
@@ -59,11 +70,13 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
   std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
   const bool keeps_all_paths = TakesAllPaths(steps.front().step);
+  RequireWithinBudget(space, registry, steps, options,
+                      PlanSearch(space, registry, steps, options).peak, budget_bytes);
   if (TrainBatch(recipe) > recipe.batch) {
+    RequireTraining(registry, space, options, budget_bytes);
     steps.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
   }
   SearchMemory memory{.peak_bytes = PlanSearch(space, registry, steps, options).peak};
-  RequireWithinBudget(space, registry, steps, options, memory.peak_bytes, budget_bytes);
   RequireEvaluation(registry, space, held_out, options, budget_bytes);
   if (keeps_all_paths) return memory;
   options.step = PlannedStep::kAllPaths;

@@ -95,10 +95,13 @@ SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architect
   NAS_CHECK(held_out >= 2 && training >= recipe.batch, "--images: found ", images, ", of which ",
             held_out, " are held out; expected 2 of them or more, and ", recipe.batch,
             " others or more, a batch");
+  const auto batches = [&](std::int64_t batch) {
+    return recipe.drop_last ? training / batch : (training + batch - 1) / batch;
+  };
   SearchCost cost{.images = images,
                   .held_out = held_out,
                   .batch = recipe.batch,
-                  .batches_per_epoch = (training + recipe.batch - 1) / recipe.batch,
+                  .batches_per_epoch = batches(recipe.batch),
                   .warmup = {},
                   .search = {},
                   .train = {}};
@@ -114,10 +117,8 @@ SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architect
   cost.warmup = phase(recipe.warmup_epochs, schedule.warmup_steps(), 0, steps.weight);
   cost.search = phase(recipe.search_epochs, schedule.search_steps(), schedule.architecture_steps(),
                       steps.weight);
-  cost.train =
-      phase(recipe.train_epochs,
-            recipe.train_epochs * ((training + TrainBatch(recipe) - 1) / TrainBatch(recipe)), 0,
-            steps.training);
+  cost.train = phase(recipe.train_epochs, recipe.train_epochs * batches(TrainBatch(recipe)), 0,
+                     steps.training);
   return cost;
 }
 

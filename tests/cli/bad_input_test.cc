@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,14 @@ TEST_F(BadInputTest, LatencyTable) {
 TEST_F(BadInputTest, MemoryBudget) {
   ExpectRefusal(Search({"--memory-budget", "100KiB"}), 1, {"100.0 KiB", "no batch fits"});
   ExpectRefusal(Search({"--memory-budget", "plenty"}), 1, {"--memory-budget", "'plenty'"});
+  // A batch of the training alone: another --batch would not help.
+  const ProgramResult fits = Search({"--dry-run", "--json"});
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  const auto needed = nlohmann::json::parse(fits.out)["peak_bytes"].get<std::int64_t>();
+  WriteFileAtomically(Path("config.toml"), "[recipe]\ntrain_batch = 2000\n");
+  ExpectRefusal(Search({"--config", Path("config.toml"), "--memory-budget",
+                        std::to_string(needed + (1 << 20))}),
+                1, {"in batches of 2000", "train_batch"});
 }
 
 TEST_F(BadInputTest, Recipe) {
@@ -89,6 +98,8 @@ TEST_F(BadInputTest, Recipe) {
   };
   ExpectRefusal(with("decay = \"some\"\n"), 1, {"config.toml:2:9", "'some'", "'all' or 'weights'"});
   ExpectRefusal(with("train_batch = 100000\n"), 1, {"train_batch: found 100000", "3686"});
+  ExpectRefusal(with("train_warmup_epochs = 50\n"), 1, {"train_warmup_epochs 50"});
+  ExpectRefusal(with("mean = [0.1, 0.1]\nstd = [0.1, 0.1]\n"), 1, {"2 means", "[recipe]"});
   ExpectRefusal(with("crop_pad = 40\n"), 1, {"pad 40", "12x12x1"});
 }
 
