@@ -46,8 +46,11 @@ std::vector<std::int64_t> EqualShares(const Dataset& dataset, const Members& mem
   for (std::int64_t label = 0; label < classes; ++label) {
     const std::int64_t share = held_out / classes + (label < held_out % classes ? 1 : 0);
     const auto images = static_cast<std::int64_t>(members[static_cast<std::size_t>(label)].size());
-    NAS_CHECK(share <= images, dataset.name(), ": class ", label, " has ", images,
-              " images, expected ", share, " or more to hold out equally many of every class");
+    NAS_CHECK(
+        share <= images, dataset.name(), ": class ", label, " has ", images, " images, expected ",
+        share,
+        " or more to hold out equally many of every class; a stratified split takes a share of "
+        "each");
     shares.push_back(share);
   }
   return shares;

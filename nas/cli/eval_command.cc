@@ -27,7 +27,9 @@ int EvalCommand(Arguments arguments) {
   if (config.weights.empty()) return WrongUsage("eval", "--weights FILE is missing");
 
   Session session(SessionOf(config));
-  const auto [desc, data] = OpenNetworkTask(config, session.allocator());
+  NetworkTask task = OpenNetworkTask(config, session.allocator());
+  NormalizeAsTheNetworkSays(task);
+  const auto& [desc, data] = task;
   Network network(session.context(), desc);
   LoadStateDict(session.context(), config.weights, network.state_dict());
   PrepareNetwork(session.context(), session.allocator(), network,

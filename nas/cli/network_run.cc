@@ -61,8 +61,11 @@ NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator
   NAS_CHECK(size == network.input && data.train->classes() == network.classes, config.network,
             ": takes images ", ToString(network.input), " of ", network.classes, " classes, ",
             config.data, " has ", ToString(size), " of ", data.train->classes());
-  data.stats = NormalizationOf(network.mean, network.std, data.stats);
   return {.network = std::move(network), .data = std::move(data)};
+}
+
+void NormalizeAsTheNetworkSays(NetworkTask& task) {
+  task.data.stats = NormalizationOf(task.network.mean, task.network.std, task.data.stats);
 }
 
 std::vector<std::int64_t> EvaluationSizes(std::int64_t images, std::int64_t batch) {

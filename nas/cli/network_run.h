@@ -49,6 +49,9 @@ struct NetworkTask {
 // where a network from a file takes other images or has other classes.
 NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator);
 
+// By default pixels are normalised by the training images; a network may bring numbers of its own.
+void NormalizeAsTheNetworkSays(NetworkTask& task);
+
 // Images of an evaluation's batches, but for a smaller last one.
 inline constexpr std::int64_t kEvaluationBatch = 200;
 

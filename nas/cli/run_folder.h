@@ -40,7 +40,7 @@ class RunFolder {
 
 // The files of a run, in the order in which they come to be.
 inline constexpr std::string_view kRunFiles[] = {
-    "latency.json",        "run.toml",    "metrics.jsonl", "alphas.json", "architecture.json",
-    "weights.safetensors", "summary.json"};
+    "latency.json", "run.toml",          "recipe.toml",         "metrics.jsonl",
+    "alphas.json",  "architecture.json", "weights.safetensors", "summary.json"};
 
 }  // namespace nasengine

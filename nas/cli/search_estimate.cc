@@ -25,6 +25,7 @@ Recipe Scaled(const Recipe& recipe, double factor) {
   scaled.warmup_epochs = scale(recipe.warmup_epochs);
   scaled.search_epochs = scale(recipe.search_epochs);
   scaled.train_epochs = scale(recipe.train_epochs);
+  scaled.train_warmup_epochs = static_cast<int>(std::floor(recipe.train_warmup_epochs * factor));
   // An architecture step must remain possible.
   scaled.arch_start_epoch =
       std::clamp(recipe.arch_start_epoch, 0, std::max(0, scaled.search_epochs - 1));

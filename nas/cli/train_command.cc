@@ -57,7 +57,7 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   AddNetworkFlags(flags, config.run, "Weights to start from (default: random)");
   flags.Group("How long (defaults are those of the network's space)");
   flags.Add("--epochs", config.epochs, "Epochs");
-  flags.Add("--lr", config.lr, "Learning rate at the start; falls to 0 along a cosine");
+  flags.Add("--lr", config.lr, "Highest learning rate; falls to 0 along a cosine");
   flags.Add("--batch", config.batch, "Images per step");
   flags.Add("--preset", config.preset, "NAME", PresetFlagHelp());
   flags.AddConfigTable("recipe", [&config](const SourceValue& table) { config.recipe = table; });
@@ -71,10 +71,13 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.AddSwitch("--force", config.force, "Write over the run in an existing folder");
 }
 
-// The recipe of the built-in space that the network is from, otherwise the published one; over it a
-// preset, the configuration file's [recipe], and flags.
+// The recipe of the built-in space that the network is from, otherwise the defaults, with what the
+// network itself says; over it a preset, the configuration file's [recipe], and flags.
 Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   Recipe recipe = IsBuiltinSpace(network.space) ? LoadSpace(network.space).recipe : Recipe{};
+  recipe.dropout = network.layers.back().dropout;
+  recipe.mean = network.mean;
+  recipe.std = network.std;
   if (!config.preset.empty()) recipe = PresetRecipe(config.preset, recipe);
   if (config.recipe) recipe = ReadRecipe(*config.recipe, recipe);
   if (config.epochs) recipe.train_epochs = *config.epochs;
@@ -84,6 +87,7 @@ Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   NAS_CHECK(recipe.train_epochs >= 1, "--epochs: found ", recipe.train_epochs,
             ", expected 1 or more");
   NAS_CHECK(recipe.train_lr > 0, "--lr: found ", recipe.train_lr, ", expected a number above 0");
+  RequireRampWithinTraining(recipe);
   NAS_CHECK(config.max_steps >= 0, "--max-steps: found ", config.max_steps, ", expected 0 or more");
   return recipe;
 }
@@ -113,6 +117,7 @@ class RecordedTraining {
 
  private:
   LoopControl Control();
+  std::string RecipeSource() const;
   int TellStopped();
   void Finish(const Evaluation& evaluation, double seconds);
 
@@ -120,7 +125,7 @@ class RecordedTraining {
   Progress progress_;
   InterruptGuard interrupt_;
   Session session_;
-  const NetworkTask task_;
+  NetworkTask task_;
   const NetworkDesc& desc_ = task_.network;
   const Recipe recipe_;
   std::optional<RunFolder> folder_;
@@ -133,7 +138,12 @@ RecordedTraining::RecordedTraining(const TrainConfig& config)
       progress_(StderrProgress()),
       session_(SessionOf(config.run)),
       task_(OpenNetworkTask(config.run, session_.allocator())),
-      recipe_(RecipeFor(desc_, config)) {}
+      recipe_(RecipeFor(desc_, config)) {
+  task_.network.layers.back().dropout = recipe_.dropout;
+  task_.network.mean = recipe_.mean;
+  task_.network.std = recipe_.std;
+  NormalizeAsTheNetworkSays(task_);
+}
 
 LoopControl RecordedTraining::Control() {
   LoopControl control;
@@ -144,6 +154,19 @@ LoopControl RecordedTraining::Control() {
     progress_.Observe(record);
   };
   return control;
+}
+
+std::string RecordedTraining::RecipeSource() const {
+  const bool has_space = IsBuiltinSpace(desc_.space);
+  std::string text = has_space ? StrCat("recipe: of the space ", desc_.space)
+                               : StrCat("recipe: the defaults, since ", desc_.name,
+                                        " comes from no built-in space");
+  if (!config_.preset.empty()) text += StrCat(", under the preset ", config_.preset);
+  if (config_.recipe) text += ", under [recipe] of the configuration file";
+  if (!has_space && config_.preset.empty() && !config_.recipe) {
+    text += "; --preset, or [recipe] in a --config file, says otherwise";
+  }
+  return text;
 }
 
 int RecordedTraining::Run() {
@@ -171,16 +194,12 @@ int RecordedTraining::Run() {
   folder_.emplace(
       RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
-  progress_.Announce(config_.recipe            ? "recipe: of the configuration file"
-                     : !config_.preset.empty() ? StrCat("recipe: the preset ", config_.preset)
-                     : IsBuiltinSpace(desc_.space)
-                         ? StrCat("recipe: of the space ", desc_.space)
-                         : StrCat("recipe: the published one for ImageNet, since ", desc_.name,
-                                  " comes from no built-in space; [recipe] in a --config file "
-                                  "changes it"));
+  progress_.Announce(RecipeSource());
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));
+  folder_->Write("recipe.toml", "# The values of this training, for --config.\n[recipe]\n" +
+                                    RecipeToToml(recipe_));
   const double seconds = TrainNetwork(context, session_.allocator(), network, loader, recipe_,
                                       {.epochs = recipe_.train_epochs,
                                        .lr = recipe_.train_lr,

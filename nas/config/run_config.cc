@@ -109,13 +109,6 @@ std::string Quoted(std::string_view text) {
   return out + '"';
 }
 
-// A TOML float: the shortest text that reads back to the same number.
-std::string Real(double value) {
-  std::string text = fmt::format("{}", value);
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return text;
-}
-
 // Values of the recipe that flags name.
 constexpr std::array<std::string_view, 5> kFlagKeys = {"warmup_epochs", "search_epochs",
                                                        "train_epochs", "batch", "arch_every"};
@@ -157,6 +150,7 @@ Recipe ResolveRecipe(const RunConfig& config, const Recipe& recipe) {
   if (config.train_epochs) resolved.train_epochs = *config.train_epochs;
   if (config.batch) resolved.batch = *config.batch;
   if (config.arch_every) resolved.arch_every = *config.arch_every;
+  RequireRampWithinTraining(resolved);
   return resolved;
 }
 
@@ -241,7 +235,7 @@ std::string ConfigToToml(const RunConfig& config, const Recipe& recipe) {
   };
   add("data", Quoted(config.data));
   add("space", Quoted(config.space));
-  add("width", Real(config.width));
+  add("width", RealToToml(config.width));
   add("algorithm", Quoted(config.algorithm));
   if (!config.objective.empty()) add("objective", Quoted(config.objective));
   add("latency-table", Quoted(config.latency_table));

@@ -119,7 +119,7 @@ void VisitImages(R& r, const Visit& visit) {
 
 // Calls visit(name, value, limits) for every value of `recipe`, a Recipe or const Recipe. A value
 // is an int, int64_t, double, bool, enumeration, std::optional of a number or std::vector<double>;
-// an absent optional and an empty vector are the values that no file can name.
+// an absent optional is what no file can name.
 template <class R, class Visit>
 void VisitRecipe(R& recipe, const Visit& visit) {
   recipe_fields::VisitSchedule(recipe, visit);

@@ -52,8 +52,8 @@ class FieldReader {
   void operator()(std::string_view key, std::vector<double>& value, Reals limits) const {
     const SourceValue* found = table_.Find(key);
     if (found == nullptr) return;
-    if (found->kind != SourceValue::Kind::kArray || found->items.empty()) {
-      Refuse(*found, "an array of numbers, one a channel");
+    if (found->kind != SourceValue::Kind::kArray) {
+      Refuse(*found, "an array of numbers, one a channel, or [] for those of the images");
     }
     value.clear();
     for (const SourceValue& item : found->items) {
@@ -65,15 +65,8 @@ class FieldReader {
   const TableReader& table_;
 };
 
-// A TOML float: the shortest text that reads back to the same number.
-std::string Real(double value) {
-  std::string text = fmt::format("{}", value);
-  if (text.find_first_of(".en") == std::string::npos) text += ".0";
-  return text;
-}
-
 std::string ToToml(bool value, Booleans) { return value ? "true" : "false"; }
-std::string ToToml(double value, Reals) { return Real(value); }
+std::string ToToml(double value, Reals) { return RealToToml(value); }
 template <std::integral Integer>
 std::string ToToml(Integer value, Integers) {
   return std::to_string(value);
@@ -89,8 +82,8 @@ std::string ToToml(const std::optional<Number>& value, Limits limits) {
 }
 std::string ToToml(const std::vector<double>& values, Reals) {
   std::string text;
-  for (const double value : values) text += (text.empty() ? "[" : ", ") + Real(value);
-  return values.empty() ? "" : text + "]";
+  for (const double value : values) text += (text.empty() ? "[" : ", ") + RealToToml(value);
+  return values.empty() ? "[]" : text + "]";
 }
 
 void CheckRecipe(const Recipe& recipe, const std::string& place) {
@@ -114,6 +107,18 @@ Recipe ReadRecipe(const SourceValue& value, const Recipe& base) {
   VisitRecipe(recipe, FieldReader(table));
   CheckRecipe(recipe, value.place);
   return recipe;
+}
+
+void RequireRampWithinTraining(const Recipe& recipe) {
+  NAS_CHECK(recipe.train_epochs == 0 || recipe.train_warmup_epochs < recipe.train_epochs,
+            "recipe: found train_warmup_epochs ", recipe.train_warmup_epochs, " for ",
+            recipe.train_epochs, " epochs of training, expected fewer");
+}
+
+std::string RealToToml(double value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
 }
 
 std::string RecipeToToml(const Recipe& recipe, const std::vector<std::string_view>& except) {

@@ -16,6 +16,12 @@ namespace nasengine {
 // that contradict each other.
 Recipe ReadRecipe(const SourceValue& value, const Recipe& base = {});
 
+// Throws kInvalidArgument where training would end before its rate has risen to the full one.
+void RequireRampWithinTraining(const Recipe& recipe);
+
+// A TOML float: the shortest text that reads back to the same number.
+std::string RealToToml(double value);
+
 // The values of `recipe` as lines of TOML, "key = value", but for those named in `except`; what
 // ReadRecipe reads back over any recipe that leaves the same values unset.
 std::string RecipeToToml(const Recipe& recipe, const std::vector<std::string_view>& except = {});

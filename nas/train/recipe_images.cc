@@ -43,7 +43,8 @@ ChannelStats NormalizationOf(const std::vector<double>& mean, const std::vector<
   const std::size_t channels = measured.mean.size();
   NAS_CHECK(mean.size() == channels && std.size() == channels, "normalisation: found ", mean.size(),
             " means and ", std.size(), " standard deviations, expected ", channels,
-            " of each, one a channel of the images");
+            " of each, one a channel of the images; set mean and std in [recipe], to [] for those "
+            "of the training images");
   return {.mean = {mean.begin(), mean.end()}, .std = {std.begin(), std.end()}};
 }
 

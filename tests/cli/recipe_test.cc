@@ -110,8 +110,7 @@ TEST_F(RecipeCliTest, TrainsByAPreset) {
   EXPECT_EQ(summary["epochs"], 300);
   // The first step of a ramp over 5 epochs.
   EXPECT_DOUBLE_EQ(Metrics("t").front()["lr"], 0.0125);
-  EXPECT_NE(result.err.find("recipe: the preset official-parallel"), std::string::npos)
-      << result.err;
+  EXPECT_NE(result.err.find("under the preset official-parallel"), std::string::npos) << result.err;
 }
 
 // What a network from a space file of one's own needs, whose recipe no network carries.
@@ -123,14 +122,29 @@ TEST_F(RecipeCliTest, TrainsByTheRecipeOfAConfigurationFile) {
                                           "3",        "--threads", "1",
                                           "--config", config,      "--out",
                                           Path("t"),  "--json"};
-  WriteFileAtomically(config, "epochs = 7\n[recipe]\nbatch = 96\ntrain_lr = 0.25\n");
+  WriteFileAtomically(config,
+                      "epochs = 7\n[recipe]\nbatch = 96\ntrain_lr = 0.25\ndropout = 0.5\n"
+                      "mean = [0.0]\nstd = [0.5]\n");
   const ProgramResult result = RunProgram(train);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(Json::parse(result.out)["batch"], 96);
   EXPECT_EQ(Json::parse(result.out)["epochs"], 7);
   EXPECT_DOUBLE_EQ(Metrics("t").front()["lr"], 0.25);
+  const Json network = Json::parse(ReadFile(Path("t/architecture.json")));
+  EXPECT_EQ(network["layers"].back()["dropout"], 0.5);
+  EXPECT_EQ(network["normalization"], Json({{"mean", {0.0}}, {"std", {0.5}}}));
+  // The folder's own recipe repeats the training.
+  const std::string weights = ReadFile(Path("t/weights.safetensors"));
+  ASSERT_EQ(RunProgram({"train", "--network", Path("run/architecture.json"), "--data", task_.data,
+                        "--max-steps", "3", "--threads", "1", "--config", Path("t/recipe.toml"),
+                        "--out", Path("u")})
+                .exit_code,
+            0);
+  EXPECT_EQ(ReadFile(Path("u/weights.safetensors")), weights);
   WriteFileAtomically(config, "[recipe]\ntrain_rate = 0.25\n");
   ExpectRefusal(RunProgram(train), 1, {config + ":2:1", "'train_rate'"});
+  WriteFileAtomically(config, "epochs = 7\n[recipe]\ntrain_warmup_epochs = 7\n");
+  ExpectRefusal(RunProgram(train), 1, {"train_warmup_epochs 7 for 7 epochs"});
 }
 
 }  // namespace

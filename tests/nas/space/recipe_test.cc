@@ -44,8 +44,8 @@ Recipe NothingOfficial() {
       value = 77;
     } else if constexpr (std::is_enum_v<Value>) {
       value = static_cast<Value>(static_cast<int>(value) == 0 ? 1 : 0);
-    } else {
-      value = Value{};
+    } else if constexpr (!std::is_same_v<Value, std::vector<double>>) {
+      value = 77;
     }
   });
   return recipe;
@@ -159,10 +159,28 @@ TEST(RecipeTest, TheCifarPresetHasThePublishedValues) {
   EXPECT_EQ(recipe.batch, 64);
   EXPECT_TRUE(recipe.drop_last);
   EXPECT_EQ(recipe.train_lr, 0.1);
+  EXPECT_EQ(recipe.momentum, 0.9);
+  EXPECT_TRUE(recipe.nesterov);
   EXPECT_EQ(recipe.weight_decay, 1e-4);
+  EXPECT_EQ(recipe.decay, DecayOf::kAll);
+  EXPECT_EQ(recipe.label_smoothing, 0);
+  EXPECT_EQ(TrainBatch(recipe), 64);
+  EXPECT_EQ(recipe.train_warmup_epochs, 0);
+  EXPECT_TRUE(recipe.train_nesterov);
+  EXPECT_EQ(TrainWeightDecay(recipe), 1e-4);
+  EXPECT_EQ(recipe.train_decay, DecayOf::kAll);
   EXPECT_EQ(recipe.weight_init, WeightInit::kFanOutPerGroup);
   EXPECT_EQ(recipe.crop_pad, 4);
   EXPECT_EQ(recipe.cutout, 16);
+}
+
+TEST(RecipeTest, AnEmptyArrayTakesTheNormalisationBack) {
+  Recipe base;
+  base.mean = {0.5};
+  base.std = {0.25};
+  const Recipe unset = ReadRecipe(ParseToml("mean = []\nstd = []\n", "t"), base);
+  EXPECT_TRUE(unset.mean.empty());
+  EXPECT_NE(RecipeToToml(unset).find("\nmean = []\n"), std::string::npos);
 }
 
 TEST(RecipeTest, AnUnknownPresetIsRefusedWithTheList) {
@@ -211,8 +229,10 @@ TEST(RecipeTest, RefusesWithPlaceAndWords) {
             "r.toml:1:14: found -1, expected an integer from 0 to 4294967295");
   EXPECT_EQ(Refusal("mean = [0.5, 2]\nstd = [1, 1]\n"),
             "r.toml:1:14: found 2, expected a number from 0 to 1");
-  EXPECT_EQ(Refusal("mean = 0.5\n"),
-            "r.toml:1:8: found 0.5, expected an array of numbers, one a channel");
+  EXPECT_EQ(
+      Refusal("mean = 0.5\n"),
+      "r.toml:1:8: found 0.5, expected an array of numbers, one a channel, or [] for those of the "
+      "images");
   EXPECT_EQ(Refusal("mean = [0.5, 0.5]\nstd = [0.2]\n"),
             "r.toml:1:1: found 2 numbers as mean and 1 as std, expected one a channel in both");
   EXPECT_EQ(Refusal("crop_min_area = 0.5\ncrop_max_area = 0.25\n"),
