@@ -94,6 +94,15 @@ bool SearchHealth::IsZero(std::size_t block, int candidate) const {
   return blocks_[block]->candidates[static_cast<std::size_t>(candidate)].op == LayerOp::kZero;
 }
 
+bool SearchHealth::AllFavourZero(std::span<const int> blocks) const {
+  return std::all_of(blocks.begin(), blocks.end(), [&](int index) {
+    const auto block = static_cast<std::size_t>(index);
+    const int best = GateOf(block).Best();
+    return IsZero(block, best) &&
+           GateOf(block).Probabilities()[static_cast<std::size_t>(best)] > 0.5;
+  });
+}
+
 // Blocks that follow one another with one size at their outputs. A stage of which a single block
 // can be skipped is as well without it.
 void SearchHealth::FindStages() {
@@ -108,6 +117,7 @@ void SearchHealth::FindStages() {
                       [](const LayerDesc& candidate) { return candidate.op == LayerOp::kZero; });
       if (is_skippable) stage.skippable.push_back(static_cast<int>(end));
     }
+    skippable_.insert(skippable_.end(), stage.skippable.begin(), stage.skippable.end());
     stage.blocks = StrCat(blocks_[first]->name, " to ", blocks_[end - 1]->name);
     if (stage.skippable.size() >= 2) stages_.push_back(std::move(stage));
   }
@@ -194,23 +204,26 @@ void SearchHealth::CheckFrozen() {
   }
 }
 
+// One stage without its blocks is an ordinary result, as published networks have it. A space of a
+// single stage has no other that could make up for it.
 void SearchHealth::CheckStages() {
+  std::vector<std::string> vanishing;
   for (const Stage& stage : stages_) {
-    const bool vanishes =
-        std::all_of(stage.skippable.begin(), stage.skippable.end(), [&](int skippable) {
-          const auto block = static_cast<std::size_t>(skippable);
-          const int best = GateOf(block).Best();
-          return IsZero(block, best) &&
-                 GateOf(block).Probabilities()[static_cast<std::size_t>(best)] > 0.5;
-        });
-    if (!vanishes) continue;
-    Warn("stage-all-zero",
-         StrCat("all ", stage.skippable.size(), " blocks that can be skipped in ", stage.blocks,
-                " favour Zero after ", architecture_steps_, " of ", planned_steps_,
-                " architecture steps"),
-         "if that costs accuracy, lower latency_weight, raise --reference-latency, or use more "
-         "--warmup-epochs");
+    if (AllFavourZero(stage.skippable)) vanishing.push_back(stage.blocks);
   }
+  const bool is_all = skippable_.size() >= 2 && AllFavourZero(skippable_);
+  if (vanishing.size() < 2 && !is_all) return;
+  std::string where;
+  if (!is_all) {
+    for (const std::string& blocks : vanishing)
+      where += StrCat(where.empty() ? " in " : " and in ", blocks);
+  }
+  Warn("stage-all-zero",
+       StrCat("all ", is_all ? StrCat(skippable_.size(), " ") : "", "blocks that can be skipped",
+              where, " favour Zero after ", architecture_steps_, " of ", planned_steps_,
+              " architecture steps"),
+       "if that costs accuracy, lower latency_weight, raise --reference-latency, or use more "
+       "--warmup-epochs");
 }
 
 void SearchHealth::CheckEntropy() {

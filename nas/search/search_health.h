@@ -1,5 +1,5 @@
 // Watches a search for what makes its result worthless, and says so while it runs: candidates that
-// were hardly trained, blocks that froze early, stages that vanish, alphas and losses that do not
+// were hardly trained, blocks that froze early, networks that vanish, alphas and losses that do not
 // move or move at random. nas/search/README.md defines every warning.
 //
 // Running sums alone: memory and time of a step do not grow with the steps. What it says depends on
@@ -68,6 +68,7 @@ class SearchHealth {
   const BinaryGate& GateOf(std::size_t block) const;
   std::string NameOf(std::size_t block, int candidate) const;
   bool IsZero(std::size_t block, int candidate) const;
+  bool AllFavourZero(std::span<const int> blocks) const;
   void FindStages();
 
   void CheckVisits();
@@ -84,7 +85,8 @@ class SearchHealth {
   std::int64_t planned_steps_;
   Sink warn_;
   std::vector<std::string_view> warned_;
-  std::vector<Stage> stages_;
+  std::vector<Stage> stages_;   // with two or more blocks that can be skipped
+  std::vector<int> skippable_;  // of all blocks
 
   std::int64_t weight_steps_ = 0;
   std::int64_t architecture_steps_ = 0;

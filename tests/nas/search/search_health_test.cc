@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/core/rng.h"
@@ -53,7 +55,8 @@ class SearchHealthTest : public ::testing::Test {
  protected:
   static constexpr int kSteps = 100;
 
-  SearchHealthTest() {
+  explicit SearchHealthTest(SearchSpace space = TinySpace({.classes = 6, .blocks = 4}))
+      : space_(std::move(space)) {
     for (const auto& blocks : space_.Gates()) {
       const auto block = static_cast<std::size_t>(blocks.front());
       gates_.emplace_back(static_cast<int>(space_.Choices()[block]->candidates.size()));
@@ -105,7 +108,7 @@ class SearchHealthTest : public ::testing::Test {
   }
   using Only = std::set<std::string_view>;
 
-  const SearchSpace space_ = TinySpace({.classes = 6, .blocks = 4});
+  const SearchSpace space_;
   const Rng noise_{4, RngPurpose::kTest};
   std::vector<BinaryGate> gates_;
   std::vector<HealthWarning> warnings_;
@@ -173,7 +176,7 @@ TEST_F(SearchHealthTest, ABlockMayDecideInTheSecondHalf) {
   EXPECT_EQ(Names(), Only{});
 }
 
-TEST_F(SearchHealthTest, NamesAStageThatVanishes) {
+TEST_F(SearchHealthTest, NamesTheOnlyStageWhereItVanishes) {
   Start();
   Warmup(20);
   const auto drift_to_zero = [&](std::size_t blocks) {
@@ -190,8 +193,57 @@ TEST_F(SearchHealthTest, NamesAStageThatVanishes) {
   Search(drift_to_zero(3), [&](int step) { return FallingLoss(step); });
   ASSERT_EQ(Names(), Only{"stage-all-zero"});
   EXPECT_EQ(warnings_[0].finding,
-            "all 3 blocks that can be skipped in block1 to block4 favour Zero after 50 of 100 "
-            "architecture steps");
+            "all 3 blocks that can be skipped favour Zero after 50 of 100 architecture steps");
+}
+
+// Stages of three, three and two blocks: all but each first one can be skipped.
+SearchSpace ThreeStages() {
+  std::string stages;
+  for (const auto& [channels, blocks] : {std::pair{8, 3}, {12, 3}, {16, 2}}) {
+    stages +=
+        StrCat("[[stage]]\nchannels = ", channels, "\nblocks = ", blocks,
+               "\nstride = 1\ncandidates = [\"3x3_MBConv3\", \"5x5_MBConv3\"]\nzero = true\n");
+  }
+  return ParseSpace(
+      StrCat("version = 1\nname = \"stages\"\ninput = [8, 8, 2]\nclasses = 6\n[[layer]]\n"
+             "name = \"stem\"\nop = \"conv\"\nkernel = 3\nchannels = 4\nactivation = \"relu6\"\n"
+             "key = \"Conv\"\n",
+             stages, "[[layer]]\nname = \"classifier\"\nop = \"classifier\"\n"),
+      "stages.toml");
+}
+
+class HealthOfStagesTest : public SearchHealthTest {
+ protected:
+  HealthOfStagesTest() : SearchHealthTest(ThreeStages()) {}
+
+  // A search of which these blocks, from 0, come to favour Zero.
+  Only NamesWithout(const std::set<std::size_t>& blocks) {
+    for (BinaryGate& gate : gates_) std::fill(gate.alpha().begin(), gate.alpha().end(), 0.0f);
+    Start();
+    Warmup(20);
+    Search(
+        [&](int step) {
+          Drift(step, 0.01);
+          for (const std::size_t block : blocks) gates_[block].alpha()[2] += 0.06f;
+        },
+        [&](int step) { return FallingLoss(step); });
+    return Names();
+  }
+};
+
+TEST_F(HealthOfStagesTest, AStageMayVanish) {
+  EXPECT_EQ(NamesWithout({1, 2}), Only{}) << "as the first one of the published Proxyless-GPU";
+  EXPECT_EQ(NamesWithout({1, 2, 7}), Only{}) << "the third stage is as well without its one block";
+}
+
+TEST_F(HealthOfStagesTest, NamesTwoStagesThatVanish) {
+  ASSERT_EQ(NamesWithout({1, 2, 4, 5}), Only{"stage-all-zero"});
+  EXPECT_EQ(warnings_[0].finding,
+            "all blocks that can be skipped in block1 to block3 and in block4 to block6 favour "
+            "Zero after 50 of 100 architecture steps");
+  ASSERT_EQ(NamesWithout({1, 2, 4, 5, 7}), Only{"stage-all-zero"});
+  EXPECT_EQ(warnings_[0].finding,
+            "all 5 blocks that can be skipped favour Zero after 50 of 100 architecture steps");
 }
 
 TEST_F(SearchHealthTest, NamesChoicesThatStayOpen) {
