@@ -43,6 +43,20 @@ class Trend {
   double products_ = 0;
 };
 
+// Exponential mean of about the last so many points, at least one; of all of them while there are
+// fewer.
+class RecentMean {
+ public:
+  explicit RecentMean(std::int64_t points) : weight_(2.0 / static_cast<double>(points + 1)) {}
+  void Add(double y);
+  double mean() const { return mean_; }
+
+ private:
+  double weight_;  // the mean age of a point is that of the last `points` weighed alike
+  std::int64_t count_ = 0;
+  double mean_ = 0;
+};
+
 class SearchHealth {
  public:
   using Sink = std::function<void(const HealthWarning&)>;
@@ -97,6 +111,7 @@ class SearchHealth {
   double first_entropy_ = 0;
   double squared_updates_ = 0;  // the sum over alphas and steps
   Trend loss_;
+  RecentMean recent_loss_;
 };
 
 }  // namespace nasengine
