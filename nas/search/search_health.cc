@@ -15,8 +15,11 @@ namespace {
 // momentum, 1 / (1 - 0.9) steps each: below it, its gate gradient judges random weights.
 constexpr std::int64_t kFewestVisits = 20;
 constexpr double kFrozenProbability = 0.99;
-// A search that decides leaves this share of the entropy that it began with far behind.
-constexpr double kFlatEntropy = 0.95;
+// A search that decides has lost more than this share of its entropy when it ends. Entropy falls
+// with the square of the way that the alphas have gone, so an even drift has lost a quarter of that
+// halfway.
+constexpr double kEntropyDrop = 0.05;
+constexpr double kEntropyDropAtHalf = kEntropyDrop / 4;
 // Architecture steps from which on statistics tell anything.
 constexpr std::int64_t kFewestSteps = 30;
 // Standard errors within which a number cannot be told from chance.
@@ -238,7 +241,9 @@ void SearchHealth::CheckStages() {
 
 void SearchHealth::CheckEntropy() {
   const double entropy = MeanEntropy(gates_);
-  if (entropy <= kFlatEntropy * first_entropy_) return;
+  const bool is_over = architecture_steps_ == planned_steps_;
+  const double drop = is_over ? kEntropyDrop : kEntropyDropAtHalf;
+  if (entropy <= (1 - drop) * first_entropy_) return;
   Warn("entropy-flat",
        StrCat("the choices are nearly as open as at the start, entropy ", Short(entropy), " of ",
               Short(first_entropy_), " after ", architecture_steps_, " of ", planned_steps_,

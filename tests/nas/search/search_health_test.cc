@@ -272,6 +272,40 @@ TEST_F(SearchHealthTest, NamesChoicesThatStayOpen) {
   EXPECT_EQ(Names(), Only{"entropy-flat"});
 }
 
+TEST_F(SearchHealthTest, AnEvenDriftIsNotFlatHalfway) {
+  const auto search = [&](double first_half, double second_half) {
+    for (BinaryGate& gate : gates_) std::fill(gate.alpha().begin(), gate.alpha().end(), 0.0f);
+    double before = 0;
+    for (const BinaryGate& gate : gates_) before += gate.Entropy();
+    Start();
+    Warmup(20);
+    std::vector<double> left;  // of the entropy, halfway and at the end
+    Search(
+        [&](int step) {
+          const double way = step < steps_ / 2 ? first_half : second_half;
+          for (BinaryGate& gate : gates_) gate.alpha()[0] += static_cast<float>(2 * way / steps_);
+          if (step + 1 != steps_ / 2 && step + 1 != steps_) return;
+          double entropy = 0;
+          for (const BinaryGate& gate : gates_) entropy += gate.Entropy();
+          left.push_back(entropy / before);
+        },
+        [&](int step) { return FallingLoss(step); });
+    return left;
+  };
+  const std::vector<double> even = search(0.62, 0.62);
+  EXPECT_NEAR(even[0], 0.955, 0.005);
+  EXPECT_NEAR(even[1], 0.82, 0.01);
+  EXPECT_EQ(Names(), Only{});
+  EXPECT_GT(search(0.25, 0.6)[0], 0.9875);
+  ASSERT_EQ(Names(), Only{"entropy-flat"});
+  EXPECT_NE(warnings_[0].finding.find(" after 50 of "), std::string::npos) << warnings_[0].finding;
+  const std::vector<double> resting = search(0.5, 0);
+  EXPECT_LT(resting[0], 0.9875);
+  EXPECT_GT(resting[1], 0.95);
+  ASSERT_EQ(Names(), Only{"entropy-flat"});
+  EXPECT_NE(warnings_[0].finding.find(" after 100 of "), std::string::npos) << warnings_[0].finding;
+}
+
 TEST_F(SearchHealthTest, NamesAlphasThatMoveAtRandom) {
   int warned = 0;
   for (std::uint32_t seed = 0; seed < 20; ++seed) {
