@@ -262,6 +262,7 @@ void SearchRun::Search() {
                      .searcher = *searcher_,
                      .loop = *loop_,
                      .latency = *model_,
+                     .knobs = algorithm_.knobs,
                      .allocator = session_.allocator(),
                      .evaluate = [this](std::span<const int> path) { return EvaluatePath(path); }},
                     estimate_.architecture_steps, summary_);

@@ -11,7 +11,7 @@ namespace nasengine {
 SearchWatch::SearchWatch(Parts parts, std::int64_t architecture_steps, SearchSummary& summary)
     : parts_(std::move(parts)),
       summary_(summary),
-      health_(parts_.space, parts_.supernet.gates(), architecture_steps,
+      health_(parts_.space, parts_.supernet.gates(), architecture_steps, parts_.knobs,
               [this](const HealthWarning& warning) { Warn(warning); }) {}
 
 LoopControl SearchWatch::Control() {
@@ -61,9 +61,8 @@ void SearchWatch::Judge(const StepRecord& record) {
 }
 
 void SearchWatch::Warn(const HealthWarning& warning) {
-  summary_.warnings.push_back({.name = std::string(warning.name),
-                               .finding = warning.finding,
-                               .advice = std::string(warning.advice)});
+  summary_.warnings.push_back(
+      {.name = std::string(warning.name), .finding = warning.finding, .advice = warning.advice});
   if (!parts_.hooks.announce) return;
   parts_.hooks.announce(
       StrCat("warning: ", warning.name, ": ", warning.finding, "; ", warning.advice));

@@ -24,6 +24,7 @@ class SearchWatch {
     const Searcher& searcher;
     const SearchLoop& loop;
     const LatencyModel& latency;
+    ArchitectureKnobs knobs;  // of the algorithm
     CachingAllocator& allocator;
     // A path with the shared weights on all held-out images.
     std::function<Evaluation(std::span<const int> path)> evaluate;

@@ -1,9 +1,10 @@
 // The architecture steps of a search as its algorithm and its recipe want them: what the loop that
-// takes them has to know.
+// takes them has to know, and what a user can turn to change them.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace nasengine {
 
@@ -15,6 +16,15 @@ struct ArchitectureSteps {
   std::int64_t images = 0;  // of each
   double alpha_lr = 0;
   std::int64_t paths = 1;  // evaluated in each, one after another
+};
+
+// The keys and flags that an algorithm's architecture steps obey, in the words of advice to people;
+// empty for an algorithm that takes none.
+struct ArchitectureKnobs {
+  std::string_view alpha_lr;     // the key of the alphas' rate
+  std::string_view more_steps;   // "a smaller --arch-every"
+  std::string_view more_images;  // what makes a step less noisy: "a larger arch_batch"
+  std::string_view latency;      // the key of the weight of latency
 };
 
 }  // namespace nasengine

@@ -75,11 +75,13 @@ void RecentMean::Add(double y) {
 }
 
 SearchHealth::SearchHealth(const SearchSpace& space, const std::vector<BinaryGate>& gates,
-                           std::int64_t architecture_steps, Sink warn)
+                           std::int64_t architecture_steps, const ArchitectureKnobs& knobs,
+                           Sink warn)
     : blocks_(space.Choices()),
       gates_(gates),
       classes_(space.classes),
       planned_steps_(architecture_steps),
+      knobs_(knobs),
       warn_(std::move(warn)),
       first_alphas_(AlphasOf(gates)),
       last_alphas_(first_alphas_),
@@ -212,8 +214,8 @@ void SearchHealth::CheckFrozen() {
         "frozen-early",
         StrCat(blocks_[block]->name, " draws ", NameOf(block, best), " with ", Short(100 * p), " %",
                " after ", architecture_steps_, " of ", planned_steps_, " architecture steps"),
-        "the other candidates no longer get a chance: lower alpha_lr, or use more "
-        "--warmup-epochs");
+        StrCat("the other candidates no longer get a chance: lower ", knobs_.alpha_lr,
+               ", or use more --warmup-epochs"));
   }
 }
 
@@ -235,8 +237,8 @@ void SearchHealth::CheckStages() {
        StrCat("all ", is_all ? StrCat(skippable_.size(), " ") : "", "blocks that can be skipped",
               where, " favour Zero after ", architecture_steps_, " of ", planned_steps_,
               " architecture steps"),
-       "if that costs accuracy, lower latency_weight, raise --reference-latency, or use more "
-       "--warmup-epochs");
+       StrCat("if that costs accuracy, lower ", knobs_.latency,
+              ", raise --reference-latency, or use more --warmup-epochs"));
 }
 
 void SearchHealth::CheckEntropy() {
@@ -248,8 +250,8 @@ void SearchHealth::CheckEntropy() {
        StrCat("the choices are nearly as open as at the start, entropy ", Short(entropy), " of ",
               Short(first_entropy_), " after ", architecture_steps_, " of ", planned_steps_,
               " architecture steps"),
-       "an alpha moves by about alpha_lr a step: raise alpha_lr, use more --epochs or a smaller "
-       "--arch-every");
+       StrCat("an alpha moves by about ", knobs_.alpha_lr, " a step: raise ", knobs_.alpha_lr,
+              ", use more --epochs or ", knobs_.more_steps));
 }
 
 void SearchHealth::CheckMovement() {
@@ -272,8 +274,8 @@ void SearchHealth::CheckMovement() {
               " architecture steps the alphas are where random steps would have taken them: "
               "squared way over squared steps ",
               Short(ratio), ", by chance up to ", Short(by_chance)),
-       "the gradients disagree from step to step: use a larger arch_batch, a smaller alpha_lr, or "
-       "more --warmup-epochs");
+       StrCat("the updates disagree from step to step: use ", knobs_.more_images, ", a smaller ",
+              knobs_.alpha_lr, ", or more --warmup-epochs"));
 }
 
 void SearchHealth::CheckLoss() {
@@ -291,7 +293,7 @@ void SearchHealth::CheckLoss() {
 }
 
 void SearchHealth::Warn(std::string_view name, const std::string& finding,
-                        std::string_view advice) {
+                        const std::string& advice) {
   if (std::find(warned_.begin(), warned_.end(), name) != warned_.end()) return;
   warned_.push_back(name);
   warn_({.name = name, .finding = finding, .advice = advice});

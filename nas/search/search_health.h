@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nas/search/architecture_steps.h"
 #include "nas/space/search_space.h"
 #include "nas/supernet/binary_gate.h"
 
@@ -22,7 +23,7 @@ namespace nasengine {
 struct HealthWarning {
   std::string_view name;  // "frozen-early" and so on
   std::string finding;    // what was seen, with the numbers
-  std::string_view advice;
+  std::string advice;
 };
 
 // A least-squares line through (0, y0), (1, y1), ..., from running sums.
@@ -62,9 +63,10 @@ class SearchHealth {
   using Sink = std::function<void(const HealthWarning&)>;
 
   // Of a search that begins with the alphas of `gates`, one for every gate of `space` (both must
-  // outlive it), and takes so many architecture steps. `warn` gets every warning at most once.
+  // outlive it), and takes so many architecture steps, which obey `knobs`. `warn` gets every
+  // warning at most once.
   SearchHealth(const SearchSpace& space, const std::vector<BinaryGate>& gates,
-               std::int64_t architecture_steps, Sink warn);
+               std::int64_t architecture_steps, const ArchitectureKnobs& knobs, Sink warn);
 
   // After a weight step along `path`; empty: of all candidates.
   void AfterWeightStep(std::span<const int> path);
@@ -91,12 +93,13 @@ class SearchHealth {
   void CheckEntropy();
   void CheckMovement();
   void CheckLoss();
-  void Warn(std::string_view name, const std::string& finding, std::string_view advice);
+  void Warn(std::string_view name, const std::string& finding, const std::string& advice);
 
   std::vector<const ChoiceNode*> blocks_;
   const std::vector<BinaryGate>& gates_;
   std::int64_t classes_;
   std::int64_t planned_steps_;
+  ArchitectureKnobs knobs_;
   Sink warn_;
   std::vector<std::string_view> warned_;
   std::vector<Stage> stages_;   // with two or more blocks that can be skipped

@@ -23,12 +23,23 @@ ArchitectureSteps GradientSteps(const Recipe& recipe) {
           .alpha_lr = recipe.alpha_lr};
 }
 
+constexpr ArchitectureKnobs kGradientKnobs = {.alpha_lr = "alpha_lr",
+                                              .more_steps = "a smaller --arch-every",
+                                              .more_images = "a larger arch_batch",
+                                              .latency = "latency_weight"};
+
 ArchitectureSteps RewardSteps(const Recipe& recipe) {
   return {.count = recipe.rl_updates_per_epoch,
           .images = recipe.rl_batch,
           .alpha_lr = recipe.rl_alpha_lr,
           .paths = recipe.rl_samples};
 }
+
+constexpr ArchitectureKnobs kRewardKnobs = {
+    .alpha_lr = "rl_alpha_lr",
+    .more_steps = "a larger rl_updates_per_epoch",
+    .more_images = "a larger rl_batch or rl_samples",
+    .latency = "rl_latency_exponent (latency_weight with add-linear)"};
 
 ArchitectureSteps NoSteps(const Recipe& recipe) { return {.images = HeldOutImages(recipe)}; }
 
@@ -74,17 +85,21 @@ std::unique_ptr<Searcher> MakeRandom(const SearcherParts& parts) {
 
 template <class GradientBased>
 constexpr SearchAlgorithm GradientRow() {
-  return {GradientBased::kName, ObjectiveKind::kAddLinear, GradientBased::kSteps, GradientSteps,
-          MakeGradientBased<GradientBased>};
+  return {.name = GradientBased::kName,
+          .default_objective = ObjectiveKind::kAddLinear,
+          .steps = GradientBased::kSteps,
+          .architecture_steps = GradientSteps,
+          .knobs = kGradientKnobs,
+          .make = MakeGradientBased<GradientBased>};
 }
 
 constexpr SearchAlgorithm kAlgorithms[] = {
     GradientRow<GradientSearcher>(),
     GradientRow<TwoPathSearcher>(),
     {ReinforceSearcher::kName, ObjectiveKind::kMulLog, ReinforceSearcher::kSteps, RewardSteps,
-     MakeReinforce},
+     kRewardKnobs, MakeReinforce},
     GradientRow<DartsSearcher>(),
-    {RandomSearcher::kName, ObjectiveKind::kNone, RandomSearcher::kSteps, NoSteps, MakeRandom},
+    {RandomSearcher::kName, ObjectiveKind::kNone, RandomSearcher::kSteps, NoSteps, {}, MakeRandom},
 };
 
 }  // namespace

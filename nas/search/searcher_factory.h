@@ -31,6 +31,7 @@ struct SearchAlgorithm {
   ObjectiveKind default_objective;
   std::span<const PlannedStep> steps;  // the weight step, then the architecture step if any
   ArchitectureSteps (*architecture_steps)(const Recipe& recipe);
+  ArchitectureKnobs knobs;  // what the steps take from the recipe, for advice
   // Throws kInvalidArgument for an objective that the algorithm cannot have, and what the searcher
   // throws.
   std::unique_ptr<Searcher> (*make)(const SearcherParts& parts);

@@ -65,8 +65,10 @@ class SearchWatchTest : public ::testing::Test {
   }
 
   // The space's search with single values of its recipe changed.
-  SearchSummary Search(const std::string& recipe, const SearchHooks& hooks = {}) const {
+  SearchSummary Search(const std::string& recipe, const SearchHooks& hooks = {},
+                       const std::string& algorithm = "proxyless-g") const {
     RunConfig config;
+    config.algorithm = algorithm;
     config.data = "synthetic:12x12x1:3";
     config.space = Path("space.toml");
     config.latency_table = Path("table.json");
@@ -100,6 +102,23 @@ TEST_F(SearchWatchTest, UntrainedCandidatesAndTooSmallARateAreNamed) {
   const WarningSummary& first = summary.warnings.front();
   const std::string line = "warning: " + first.name + ": " + first.finding + "; " + first.advice;
   EXPECT_NE(std::find(announced.begin(), announced.end(), line), announced.end());
+}
+
+TEST_F(SearchWatchTest, AdviceNamesTheKeysOfTheAlgorithm) {
+  const std::string few_steps = "warmup_epochs = 0\nsearch_epochs = 1\n";
+  const auto advice = [](const SearchSummary& summary) {
+    for (const WarningSummary& warning : summary.warnings) {
+      if (warning.name == "entropy-flat") return warning.advice;
+    }
+    return std::string("no such warning");
+  };
+  EXPECT_EQ(advice(Search(few_steps + "alpha_lr = 1e-6\n")),
+            "an alpha moves by about alpha_lr a step: raise alpha_lr, use more --epochs or a "
+            "smaller --arch-every");
+  EXPECT_EQ(advice(Search(few_steps + "rl_alpha_lr = 1e-6\nrl_updates_per_epoch = 2\n", {},
+                          "proxyless-r")),
+            "an alpha moves by about rl_alpha_lr a step: raise rl_alpha_lr, use more --epochs or a "
+            "larger rl_updates_per_epoch");
 }
 
 TEST_F(SearchWatchTest, WeightsThatDoNotLearnAreNamed) {

@@ -80,6 +80,17 @@ TEST_F(SearcherFactoryTest, ArchitectureStepsAreTheRecipes) {
   EXPECT_EQ(FindAlgorithm("random").architecture_steps(recipe).count, 0);
 }
 
+TEST_F(SearcherFactoryTest, AdviceNamesTheKeysThatTheAlgorithmObeys) {
+  for (const char* name : {"proxyless-g", "proxyless-g-two", "darts"}) {
+    EXPECT_EQ(FindAlgorithm(name).knobs.alpha_lr, "alpha_lr");
+    EXPECT_EQ(FindAlgorithm(name).knobs.latency, "latency_weight");
+  }
+  const ArchitectureKnobs& reward = FindAlgorithm("proxyless-r").knobs;
+  EXPECT_EQ(reward.alpha_lr, "rl_alpha_lr");
+  EXPECT_EQ(reward.more_steps, "a larger rl_updates_per_epoch");
+  EXPECT_EQ(reward.more_images, "a larger rl_batch or rl_samples");
+}
+
 TEST_F(SearcherFactoryTest, AlphasMoveByTheRecipesAdam) {
   space_.recipe.alpha_weight_decay = 0.1;
   EXPECT_THROW(Make(FindAlgorithm("proxyless-g-two"), ObjectiveKind::kNone), Error)
