@@ -81,6 +81,7 @@ SearchHealth::SearchHealth(const SearchSpace& space, const std::vector<BinaryGat
       gates_(gates),
       classes_(space.classes),
       planned_steps_(architecture_steps),
+      momentum_(space.recipe.alpha_beta1),
       knobs_(knobs),
       warn_(std::move(warn)),
       first_alphas_(AlphasOf(gates)),
@@ -267,7 +268,10 @@ void SearchHealth::CheckMovement() {
   }
   if (squared_updates_ == 0) return;
   const double ratio = squared_way / squared_updates_;
-  const double by_chance = 1 + kSurely * std::sqrt(2.0 / static_cast<double>(alphas));
+  // Momentum makes a step resemble the one before it, agreement among gradients or not.
+  const double by_momentum = (1 + momentum_) / (1 - momentum_);
+  const double by_chance =
+      by_momentum * (1 + kSurely * std::sqrt(2.0 / static_cast<double>(alphas)));
   if (ratio > by_chance) return;
   Warn("alphas-on-noise",
        StrCat("after ", architecture_steps_, " of ", planned_steps_,

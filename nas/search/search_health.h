@@ -99,6 +99,7 @@ class SearchHealth {
   const std::vector<BinaryGate>& gates_;
   std::int64_t classes_;
   std::int64_t planned_steps_;
+  double momentum_;  // of the alphas
   ArchitectureKnobs knobs_;
   Sink warn_;
   std::vector<std::string_view> warned_;

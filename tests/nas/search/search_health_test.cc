@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -119,6 +120,7 @@ class SearchHealthTest : public ::testing::Test {
     Search([&](int step) { Drift(step, 2.0 / steps_); }, loss);
     return Names();
   }
+  int WarnedOfNoise(double momentum);
   double Noise(int step) { return 0.1 * noise_.Normal(static_cast<std::uint64_t>(step), 5); }
   double FallingLoss(int step) {
     return 1.7 - 0.008 * step + 0.1 * noise_.Normal(static_cast<std::uint64_t>(step), 1000);
@@ -320,21 +322,25 @@ TEST_F(SearchHealthTest, AnEvenDriftIsNotFlatHalfway) {
   EXPECT_NE(warnings_[0].finding.find(" after 100 of "), std::string::npos) << warnings_[0].finding;
 }
 
-TEST_F(SearchHealthTest, NamesAlphasThatMoveAtRandom) {
+// Of twenty searches with gradients that agree in nothing, how many are told so.
+int SearchHealthTest::WarnedOfNoise(double momentum) {
   int warned = 0;
   for (std::uint32_t seed = 0; seed < 20; ++seed) {
     for (BinaryGate& gate : gates_) std::fill(gate.alpha().begin(), gate.alpha().end(), 0.0f);
     Start();
     Warmup(20);
     const Rng rng(seed, RngPurpose::kTest);
+    std::vector<std::array<double, 3>> updates(gates_.size());
     Search(
         [&](int step) {
-          // As Adam steps on gradients without agreement: the same length, either way.
+          // As Adam steps on such gradients: the same length, either way.
           for (std::size_t g = 0; g < gates_.size(); ++g) {
             const std::span<float> alpha = gates_[g].alpha();
             for (std::size_t k = 0; k < alpha.size(); ++k) {
               const double u = rng.Uniform(static_cast<std::uint64_t>(step), 8 * g + k);
-              alpha[k] += u < 0.5 ? 0.1f : -0.1f;
+              double& update = updates[g][k];
+              update = momentum * update + (1 - momentum) * (u < 0.5 ? 0.1 : -0.1);
+              alpha[k] += static_cast<float>(update);
             }
           }
         },
@@ -346,8 +352,32 @@ TEST_F(SearchHealthTest, NamesAlphasThatMoveAtRandom) {
         "the updates disagree from step to step: use more images, a smaller the_rate, or more "
         "--warmup-epochs");
   }
-  // Beyond three standard deviations by chance once in some hundred, at each of two looks.
-  EXPECT_GE(warned, 18);
+  return warned;
+}
+
+// Beyond three standard deviations by chance once in some hundred, at each of two looks.
+TEST_F(SearchHealthTest, NamesAlphasThatMoveAtRandom) { EXPECT_GE(WarnedOfNoise(0), 18); }
+
+class HealthWithMomentumTest : public SearchHealthTest {
+ protected:
+  static SearchSpace Space() {
+    SearchSpace space = TinySpace({.classes = 6, .blocks = 4});
+    space.recipe.alpha_beta1 = 0.5;
+    return space;
+  }
+  HealthWithMomentumTest() : SearchHealthTest(Space()) {}
+};
+
+// By chance a search moves three times as far, and the limit is thrice as high.
+TEST_F(HealthWithMomentumTest, NamesAlphasThatMomentumAloneMoves) {
+  EXPECT_EQ(WarnedOfNoise(0.5), 20);
+}
+
+TEST_F(HealthWithMomentumTest, IsSilentAboutAHealthySearch) {
+  Start();
+  Warmup(20);
+  Search([&](int step) { Drift(step, 0.02); }, [&](int step) { return FallingLoss(step); });
+  EXPECT_EQ(Names(), Only{});
 }
 
 TEST_F(SearchHealthTest, NamesALossThatDoesNotFall) {
