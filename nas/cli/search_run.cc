@@ -259,8 +259,6 @@ void SearchRun::Search() {
   SearchWatch watch({.hooks = hooks_,
                      .space = space_,
                      .supernet = *supernet_,
-                     .searcher = *searcher_,
-                     .loop = *loop_,
                      .latency = *model_,
                      .knobs = algorithm_.knobs,
                      .allocator = session_.allocator(),

@@ -17,6 +17,10 @@ SearchWatch::SearchWatch(Parts parts, std::int64_t architecture_steps, SearchSum
 LoopControl SearchWatch::Control() {
   LoopControl control = parts_.hooks.control;
   control.observe = [this](const StepRecord& record) { Observe(record); };
+  control.path_trained = [this](std::span<const int> path) {
+    health_.AfterWeightStep(path);
+    if (parts_.hooks.control.path_trained) parts_.hooks.control.path_trained(path);
+  };
   const int every = parts_.space.recipe.validate_every;
   if (every == 0) return control;
   control.epoch_ended = [this, every](const StepRecord& record) {
@@ -32,7 +36,7 @@ void SearchWatch::Finish() {
 void SearchWatch::Observe(const StepRecord& record) {
   Count(record);
   if (parts_.hooks.control.observe) parts_.hooks.control.observe(record);
-  Judge(record);
+  if (record.phase == Phase::kArch) health_.AfterArchitectureStep(record.cross_entropy);
 }
 
 void SearchWatch::Count(const StepRecord& record) {
@@ -47,17 +51,6 @@ void SearchWatch::Count(const StepRecord& record) {
                          .activations = peak.activations,
                          .workspace = peak.workspace,
                          .data = peak.data};
-}
-
-void SearchWatch::Judge(const StepRecord& record) {
-  if (record.phase == Phase::kArch) {
-    health_.AfterArchitectureStep(record.cross_entropy);
-    return;
-  }
-  // A path is a function of its draw while the alphas rest, and none has moved since this step.
-  const auto draw = static_cast<std::uint64_t>(parts_.loop.DrawOf(record.phase, record.step - 1));
-  const std::optional<Path> path = parts_.searcher.WeightPath(draw);
-  health_.AfterWeightStep(path ? std::span<const int>(*path) : std::span<const int>());
 }
 
 void SearchWatch::Warn(const HealthWarning& warning) {

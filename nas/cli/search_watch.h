@@ -9,9 +9,8 @@
 #include "nas/cli/search_run.h"
 #include "nas/latency/latency_model.h"
 #include "nas/search/search_health.h"
-#include "nas/search/searcher.h"
 #include "nas/train/evaluator.h"
-#include "nas/train/search_loop.h"
+#include "nas/train/step_record.h"
 
 namespace nasengine {
 
@@ -21,8 +20,6 @@ class SearchWatch {
     const SearchHooks& hooks;
     const SearchSpace& space;
     const Supernet& supernet;
-    const Searcher& searcher;
-    const SearchLoop& loop;
     const LatencyModel& latency;
     ArchitectureKnobs knobs;  // of the algorithm
     CachingAllocator& allocator;
@@ -40,7 +37,6 @@ class SearchWatch {
  private:
   void Observe(const StepRecord& record);
   void Count(const StepRecord& record);
-  void Judge(const StepRecord& record);
   void Warn(const HealthWarning& warning);
   void Validate(StepRecord record) const;
 

@@ -139,6 +139,8 @@ void SearchHealth::FindStages() {
 }
 
 void SearchHealth::AfterWeightStep(std::span<const int> path) {
+  // The visits are read once, before the first architecture step.
+  if (architecture_steps_ > 0) return;
   ++weight_steps_;
   for (std::size_t block = 0; block < blocks_.size(); ++block) {
     const std::vector<double> p =

@@ -68,7 +68,8 @@ class SearchHealth {
   SearchHealth(const SearchSpace& space, const std::vector<BinaryGate>& gates,
                std::int64_t architecture_steps, const ArchitectureKnobs& knobs, Sink warn);
 
-  // After a weight step along `path`; empty: of all candidates.
+  // After a weight step along `path`; empty: of all candidates. Costs nothing after the first
+  // architecture step, before which all visits are judged.
   void AfterWeightStep(std::span<const int> path);
   // After an architecture step that saw this cross-entropy on held-out images.
   void AfterArchitectureStep(double cross_entropy);

@@ -35,46 +35,47 @@ SearchTimes SearchLoop::Run(const LoopControl& control) {
 
 void SearchLoop::Warmup(const LoopControl& control) {
   for (std::int64_t step = 0; step < schedule_.warmup_steps() && !control.stopped(); ++step) {
-    const Timer timer;
-    const StepRecord record =
-        WeightStep(Phase::kWarmup, step, schedule_.warmup_steps(), schedule_.WarmupLr(step));
-    Report(control, record, timer.ms());
-    EndStep(control, record);
+    EndStep(control, WeightStep(control, Phase::kWarmup, step));
   }
 }
 
 void SearchLoop::Search(const LoopControl& control) {
   for (std::int64_t step = 0; step < schedule_.search_steps() && !control.stopped(); ++step) {
-    const Timer timer;
-    const StepRecord weights =
-        WeightStep(Phase::kWeight, step, schedule_.search_steps(), schedule_.SearchLr(step));
-    Report(control, weights, timer.ms());
+    const StepRecord weights = WeightStep(control, Phase::kWeight, step);
     if (!control.stopped() && schedule_.TakesArchitectureStep(step)) {
-      const Timer arch_timer;
+      const Timer timer;
       StepRecord architecture = ArchitectureStep(step);
       architecture.epoch = weights.epoch;
-      Report(control, architecture, arch_timer.ms());
+      Report(control, architecture, timer.ms());
     }
     EndStep(control, weights);
   }
 }
 
-StepRecord SearchLoop::WeightStep(Phase phase, std::int64_t step, std::int64_t steps, double lr) {
+StepRecord SearchLoop::WeightStep(const LoopControl& control, Phase phase, std::int64_t step) {
+  const Timer timer;
+  const bool warmup = phase == Phase::kWarmup;
+  const double lr = warmup ? schedule_.WarmupLr(step) : schedule_.SearchLr(step);
   parts_.allocator.ResetPeak();
-  const auto draw = static_cast<std::uint64_t>(DrawOf(phase, step));
-  const std::optional<Path> path = parts_.searcher.WeightPath(draw);
+  // The phases share a stream of draws, one after the other.
+  const std::int64_t draw = warmup ? step : schedule_.warmup_steps() + step;
+  const std::optional<Path> path = parts_.searcher.WeightPath(static_cast<std::uint64_t>(draw));
   const Batch batch = parts_.weight_loader.Next();
   const StepResult result = path
                                 ? trainer_.Step(parts_.context, parts_.supernet, *path, batch, lr)
                                 : trainer_.StepAllPaths(parts_.context, parts_.supernet, batch, lr);
-  return {.step = step + 1,
-          .steps = steps,
-          .epoch = batch.epoch,
-          .phase = phase,
-          .loss = result.loss,
-          .top1 = Percent(result.top1_hits, result.images),
-          .lr = lr,
-          .images = result.images};
+  const StepRecord record = {.step = step + 1,
+                             .steps = warmup ? schedule_.warmup_steps() : schedule_.search_steps(),
+                             .epoch = batch.epoch,
+                             .phase = phase,
+                             .loss = result.loss,
+                             .top1 = Percent(result.top1_hits, result.images),
+                             .lr = lr,
+                             .images = result.images};
+  Report(control, record, timer.ms());
+  if (control.path_trained)
+    control.path_trained(path ? std::span<const int>(*path) : std::span<const int>());
+  return record;
 }
 
 StepRecord SearchLoop::ArchitectureStep(std::int64_t step) {

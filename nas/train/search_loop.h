@@ -33,16 +33,11 @@ class SearchLoop {
 
   SearchTimes Run(const LoopControl& control);
 
-  // The draw of a path that weight step `step` (from 0) of a phase takes: the phases share a
-  // stream, one after the other.
-  std::int64_t DrawOf(Phase phase, std::int64_t step) const {
-    return phase == Phase::kWarmup ? step : schedule_.warmup_steps() + step;
-  }
-
  private:
   void Warmup(const LoopControl& control);
   void Search(const LoopControl& control);
-  StepRecord WeightStep(Phase phase, std::int64_t step, std::int64_t steps, double lr);
+  // Takes weight step `step` (from 0) of a phase and reports it.
+  StepRecord WeightStep(const LoopControl& control, Phase phase, std::int64_t step);
   StepRecord ArchitectureStep(std::int64_t step);
   void Report(const LoopControl& control, StepRecord record, double ms) const;
   // After weight step `weights` and what followed it.

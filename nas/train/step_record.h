@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 
 namespace nasengine {
@@ -33,6 +34,9 @@ struct StepRecord {
 struct LoopControl {
   // Called after every step.
   std::function<void(const StepRecord&)> observe;
+  // Called after `observe` of every weight step of a search with the path that it trained; empty:
+  // all candidates.
+  std::function<void(std::span<const int> path)> path_trained = nullptr;
   // Called after the last step of every epoch of a search with the record of its last weight step.
   std::function<void(const StepRecord&)> epoch_ended = nullptr;
   // The loop returns after the step during which this became true; may be null.

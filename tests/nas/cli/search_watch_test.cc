@@ -104,6 +104,19 @@ TEST_F(SearchWatchTest, UntrainedCandidatesAndTooSmallARateAreNamed) {
   EXPECT_NE(std::find(announced.begin(), announced.end(), line), announced.end());
 }
 
+TEST_F(SearchWatchTest, CandidatesAreTrainedByTheStepsThatTheirPathsTake) {
+  // 28 steps of warm-up and 2 of the search before the first of the architecture; the blocks have
+  // two and three candidates.
+  const std::string recipe = "batch = 128\nwarmup_epochs = 1\nsearch_epochs = 1\n";
+  std::size_t paths = 0;
+  SearchHooks hooks;
+  hooks.control.path_trained = [&](std::span<const int> path) { paths += path.size() == 3; };
+  const SearchSummary summary = Search(recipe, hooks);
+  EXPECT_TRUE(Names(summary).contains("starved-candidate"));
+  EXPECT_EQ(paths, 2 * 28u);
+  EXPECT_FALSE(Names(Search(recipe, {}, "darts")).contains("starved-candidate"));
+}
+
 TEST_F(SearchWatchTest, AdviceNamesTheKeysOfTheAlgorithm) {
   const std::string few_steps = "warmup_epochs = 0\nsearch_epochs = 1\n";
   const auto advice = [](const SearchSummary& summary) {

@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <memory>
 #include <numbers>
 #include <optional>
 #include <vector>
 
 #include "data/split.h"
 #include "data/synthetic_dataset.h"
+#include "nas/search/darts_searcher.h"
 #include "nas/search/gradient_searcher.h"
 #include "tests/support/fake_latency_table.h"
 #include "tests/support/supernet_fixture.h"
@@ -32,21 +34,28 @@ class SearchLoopTest : public SupernetFixture {
   struct Result {
     std::vector<StepRecord> records;
     std::vector<StepRecord> epoch_ends;
+    std::vector<Path> paths;
+    std::vector<std::size_t> records_at_path;  // how many records came before each
     std::vector<Floats> weights;
     std::vector<Floats> alphas;
     std::int64_t weight_steps = 0;
     std::int64_t architecture_steps = 0;
   };
 
+  std::unique_ptr<Searcher> NewSearcher(Supernet& supernet, const LatencyModel& model,
+                                        std::uint32_t seed) const {
+    const Objective objective({.reference_ms = model.ReferenceMs()}, model.SmallestReachableMs());
+    const GradientSearcherConfig config{.seed = seed, .alpha_lr = space_.recipe.alpha_lr};
+    if (all_paths_) return std::make_unique<DartsSearcher>(supernet, &model, objective, config);
+    return std::make_unique<GradientSearcher>(supernet, &model, objective, config);
+  }
+
   Result RunSearch(std::uint32_t seed, std::int64_t max_steps = 0,
                    const std::function<bool(const StepRecord&)>& stop_after = nullptr) {
     const LatencyModel model(space_, FakeLatencyTable(space_));
     Supernet supernet(context(), space_);
     supernet.Initialize(seed);
-    GradientSearcher searcher(
-        supernet, &model,
-        Objective({.reference_ms = model.ReferenceMs()}, model.SmallestReachableMs()),
-        {.seed = seed, .alpha_lr = space_.recipe.alpha_lr});
+    const std::unique_ptr<Searcher> searcher = NewSearcher(supernet, model, seed);
     const Split split = StratifiedSplit(data_, 40, seed);
     const ChannelStats stats = ComputeChannelStats(data_);
     const LoaderConfig config{
@@ -58,7 +67,7 @@ class SearchLoopTest : public SupernetFixture {
                                          .alpha_lr = space_.recipe.alpha_lr};
     const SearchSchedule schedule(space_.recipe, architecture, weight_loader.batches_per_epoch(),
                                   max_steps);
-    SearchLoop loop({context(), allocator(), supernet, searcher, weight_loader, arch_loader},
+    SearchLoop loop({context(), allocator(), supernet, *searcher, weight_loader, arch_loader},
                     space_.recipe, schedule);
     Result result;
     std::atomic<bool> stop = false;
@@ -66,6 +75,11 @@ class SearchLoopTest : public SupernetFixture {
                   [&](const StepRecord& record) {
                     result.records.push_back(record);
                     if (stop_after && stop_after(record)) stop = true;
+                  },
+              .path_trained =
+                  [&](std::span<const int> path) {
+                    result.paths.emplace_back(path.begin(), path.end());
+                    result.records_at_path.push_back(result.records.size());
                   },
               .epoch_ended = [&](const StepRecord& record) { result.epoch_ends.push_back(record); },
               .stop = &stop});
@@ -77,6 +91,7 @@ class SearchLoopTest : public SupernetFixture {
   }
 
   SearchSpace space_;
+  bool all_paths_ = false;  // in weight steps
   const SyntheticDataset data_;
 };
 
@@ -164,6 +179,30 @@ TEST_F(SearchLoopTest, SaysWhenAnEpochHasEnded) {
     EXPECT_EQ(result.epoch_ends[i].step, i == 0 ? 7 : static_cast<std::int64_t>(i) * 7);
   }
   EXPECT_TRUE(RunSearch(1, 3).epoch_ends.empty()) << "six of an epoch's seven batches";
+}
+
+TEST_F(SearchLoopTest, HandsOverThePathOfEveryWeightStep) {
+  const Result result = RunSearch(1);
+  ASSERT_EQ(result.paths.size(), 28u);
+  std::size_t record = 0;
+  for (const std::size_t records : result.records_at_path) {
+    while (result.records[record].phase == Phase::kArch) ++record;
+    EXPECT_EQ(records, ++record) << "after that step and before the next";
+  }
+  // No alpha has moved in the first 7 + 8 steps, whose draws are those of one stream.
+  const LatencyModel model(space_, FakeLatencyTable(space_));
+  Supernet fresh(context(), space_);
+  fresh.Initialize(1);
+  const std::unique_ptr<Searcher> searcher = NewSearcher(fresh, model, 1);
+  for (std::size_t step = 0; step < 15; ++step) {
+    EXPECT_EQ(result.paths[step], searcher->WeightPath(step)) << step;
+  }
+}
+
+TEST_F(SearchLoopTest, AStepOfAllCandidatesHasNoPath) {
+  all_paths_ = true;
+  const Result result = RunSearch(1, 2);
+  EXPECT_EQ(result.paths, std::vector<Path>(4));
 }
 
 TEST_F(SearchLoopTest, MaxStepsBoundsEachPhase) {
