@@ -34,13 +34,13 @@ void SearchWatch::Finish() {
 }
 
 void SearchWatch::Observe(const StepRecord& record) {
-  Count(record);
+  (record.phase == Phase::kArch ? summary_.architecture_steps : summary_.steps) += 1;
+  CountPeak();
   if (parts_.hooks.control.observe) parts_.hooks.control.observe(record);
   if (record.phase == Phase::kArch) health_.AfterArchitectureStep(record.cross_entropy);
 }
 
-void SearchWatch::Count(const StepRecord& record) {
-  (record.phase == Phase::kArch ? summary_.architecture_steps : summary_.steps) += 1;
+void SearchWatch::CountPeak() {
   const MemoryStats stats = parts_.allocator.stats();
   if (stats.peak_bytes <= summary_.peak_bytes.total) return;
   const MemoryPlan peak = ToMemoryPlan(stats);
@@ -61,11 +61,12 @@ void SearchWatch::Warn(const HealthWarning& warning) {
       StrCat("warning: ", warning.name, ": ", warning.finding, "; ", warning.advice));
 }
 
-void SearchWatch::Validate(StepRecord record) const {
+void SearchWatch::Validate(StepRecord record) {
   const Timer timer;
   const Path path = parts_.supernet.BestPath();
   parts_.allocator.ResetPeak();
   const Evaluation result = parts_.evaluate(path);
+  CountPeak();
   record.phase = Phase::kEval;
   record.loss = result.loss;
   record.top1 = result.top1;

@@ -1,5 +1,6 @@
-// What is seen of a search while it runs: its steps and its peak memory counted, its health judged,
-// and the likeliest path tried on the held-out images at the ends of epochs.
+// What is seen of a search while it runs: its steps counted, their and the validations' peak memory
+// kept, its health judged, and the likeliest path tried on the held-out images at the ends of
+// epochs.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -36,9 +37,10 @@ class SearchWatch {
 
  private:
   void Observe(const StepRecord& record);
-  void Count(const StepRecord& record);
+  // Of what the allocator has seen since its peak was reset.
+  void CountPeak();
   void Warn(const HealthWarning& warning);
-  void Validate(StepRecord record) const;
+  void Validate(StepRecord record);
 
   Parts parts_;
   SearchSummary& summary_;

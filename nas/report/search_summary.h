@@ -85,7 +85,7 @@ struct SearchSummary {
   double supernet_top1 = 0;  // of the derived path with shared weights, on the held-out images
   double initial_entropy = 0;
   double final_entropy = 0;
-  PeakBytes peak_bytes;  // of the search
+  PeakBytes peak_bytes;  // of the search, validations after epochs included
   std::int64_t planned_peak_bytes = 0;
   // What keeping all candidates would take, planned; 0 where the algorithm does that.
   std::int64_t all_paths_peak_bytes = 0;

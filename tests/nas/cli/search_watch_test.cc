@@ -175,6 +175,30 @@ TEST_F(SearchWatchTest, TriesTheLikeliestPathAfterEveryKthEpoch) {
   EXPECT_EQ(records[7].images, 102);
 }
 
+TEST_F(SearchWatchTest, ThePeakIsThatOfAnyStepOrValidation) {
+  const auto search = [&](const std::string& recipe) {
+    std::int64_t steps = 0;
+    std::int64_t validations = 0;
+    SearchHooks hooks;
+    hooks.control.observe = [&](const StepRecord& record) {
+      if (record.phase != Phase::kTrain) steps = std::max(steps, record.peak_bytes);
+    };
+    hooks.validated = [&](const StepRecord& record, const NetworkDesc&) {
+      validations = std::max(validations, record.peak_bytes);
+    };
+    const PeakBytes peak =
+        Search("warmup_epochs = 1\nsearch_epochs = 1\nvalidate_every = 1\n" + recipe, hooks)
+            .peak_bytes;
+    EXPECT_EQ(peak.total, std::max(steps, validations));
+    EXPECT_EQ(peak.weights + peak.gradients + peak.optimizer + peak.activations + peak.workspace +
+                  peak.data,
+              peak.total);
+    return validations > steps;
+  };
+  EXPECT_TRUE(search("batch = 16\nvalidation_batch = 410\n")) << "forward only, but much larger";
+  EXPECT_FALSE(search("batch = 128\nvalidation_batch = 50\n"));
+}
+
 TEST_F(SearchWatchTest, WatchingChangesNothing) {
   const auto search = [&](const std::string& recipe) {
     std::vector<double> losses;
