@@ -24,6 +24,7 @@ LoopControl SearchWatch::Control() {
   const int every = parts_.space.recipe.validate_every;
   if (every == 0) return control;
   control.epoch_ended = [this, every](const StepRecord& record) {
+    if (parts_.hooks.control.epoch_ended) parts_.hooks.control.epoch_ended(record);
     if ((record.epoch + 1) % every == 0) Validate(record);
   };
   return control;

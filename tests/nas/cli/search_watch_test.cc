@@ -199,6 +199,23 @@ TEST_F(SearchWatchTest, ThePeakIsThatOfAnyStepOrValidation) {
   EXPECT_FALSE(search("batch = 128\nvalidation_batch = 50\n"));
 }
 
+TEST_F(SearchWatchTest, TheHooksOwnControlIsCalledAsWell) {
+  for (const char* every : {"validate_every = 0\n", "validate_every = 2\n"}) {
+    std::int64_t steps = 0;
+    std::int64_t paths = 0;
+    std::vector<std::int64_t> epochs;
+    SearchHooks hooks;
+    hooks.control.observe = [&](const StepRecord&) { ++steps; };
+    hooks.control.path_trained = [&](std::span<const int>) { ++paths; };
+    hooks.control.epoch_ended = [&](const StepRecord& record) { epochs.push_back(record.epoch); };
+    const SearchSummary summary =
+        Search(StrCat("batch = 256\nwarmup_epochs = 1\nsearch_epochs = 2\n", every), hooks);
+    EXPECT_EQ(steps, summary.steps + summary.architecture_steps);
+    EXPECT_EQ(paths, summary.steps);
+    EXPECT_EQ(epochs, (std::vector<std::int64_t>{0, 1, 2})) << every;
+  }
+}
+
 TEST_F(SearchWatchTest, WatchingChangesNothing) {
   const auto search = [&](const std::string& recipe) {
     std::vector<double> losses;
