@@ -24,8 +24,8 @@ class Trend {
   double products_ = 0;
 };
 
-// Exponential mean of about the last so many points, at least one; of all of them while there are
-// fewer.
+// Exponential mean of about the last so many points, at least one; the plain mean while there are
+// fewer than half of them.
 class RecentMean {
  public:
   explicit RecentMean(std::int64_t points) : weight_(2.0 / static_cast<double>(points + 1)) {}
