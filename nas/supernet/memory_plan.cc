@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "nas/supernet/step.h"
+
 namespace nasengine {
 
 MemoryPlan ToMemoryPlan(const MemoryStats& stats) {
@@ -71,10 +73,7 @@ MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& regist
       Tensor::Empty(batch_allocator, {options.batch}, DType::kI32, MemoryCategory::kData);
   const Rng dropout(0, RngPurpose::kDropout);
   const auto step = [&] {
-    Tape tape(context, GradientsOf::kActivationsAndParameters);
-    const Variable logits = built.Forward(tape, images, {.dropout_rng = &dropout});
-    const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, 0);
-    tape.Backward(loss.loss);
+    RunTrainingStep(context, built, images, labels, 0, {.dropout_rng = &dropout});
     for (ParameterSlab* slab : built.Slabs()) slab->DropGradients();
   };
   step();

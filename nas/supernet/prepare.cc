@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "nas/supernet/step.h"
+
 namespace nasengine {
 namespace {
 
@@ -78,10 +80,7 @@ void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& netw
     steps.emplace_back([&network, image, n](Context& dry) {
       const DryBatch batch(dry, image, n);
       const Rng dropout(0, RngPurpose::kDropout);
-      Tape tape(dry, GradientsOf::kActivationsAndParameters);
-      const Variable logits = network.Forward(tape, batch.images, {.dropout_rng = &dropout});
-      const LossResult loss = SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
-      tape.Backward(loss.loss);
+      RunTrainingStep(dry, network, batch.images, batch.labels, 0, {.dropout_rng = &dropout});
       for (ParameterSlab* slab : network.Slabs()) slab->DropGradients();
     });
   }

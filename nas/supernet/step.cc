@@ -4,6 +4,13 @@
 namespace nasengine {
 namespace {
 
+StepResult FinishWeightStep(Tape& tape, const Variable& logits, const Tensor& labels,
+                            float smoothing) {
+  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, smoothing);
+  tape.Backward(loss.loss);
+  return ReadResult(loss);
+}
+
 StepResult FinishArchitectureStep(Tape& tape, const Variable& logits, const Tensor& labels) {
   const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, 0);
   // With every block skipped no gate is left that the loss could depend on.
@@ -26,10 +33,14 @@ StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<c
                          const Tensor& images, const Tensor& labels, float smoothing,
                          const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);
-  const Variable logits = supernet.Forward(tape, images, path, {}, options);
-  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, smoothing);
-  tape.Backward(loss.loss);
-  return ReadResult(loss);
+  return FinishWeightStep(tape, supernet.Forward(tape, images, path, {}, options), labels,
+                          smoothing);
+}
+
+StepResult RunTrainingStep(Context& context, const Network& network, const Tensor& images,
+                           const Tensor& labels, float smoothing, const ForwardOptions& options) {
+  Tape tape(context, GradientsOf::kActivationsAndParameters);
+  return FinishWeightStep(tape, network.Forward(tape, images, options), labels, smoothing);
 }
 
 StepResult RunArchitectureStep(Context& context, const Supernet& supernet,
@@ -63,10 +74,7 @@ StepResult RunForwardStep(Context& context, const Supernet& supernet, std::span<
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);
-  const Variable logits = supernet.ForwardAll(tape, images, {}, options);
-  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, smoothing);
-  tape.Backward(loss.loss);
-  return ReadResult(loss);
+  return FinishWeightStep(tape, supernet.ForwardAll(tape, images, {}, options), labels, smoothing);
 }
 
 StepResult RunAllPathsArchitectureStep(Context& context, const Supernet& supernet,

@@ -1,4 +1,4 @@
-// The steps that a supernet takes, without an optimiser: forward, loss, backward. Training,
+// The steps that a supernet and a single network take, without an optimiser: forward, loss, backward. Training,
 // planning, preparing and benchmarks all run these.
 // SPDX-License-Identifier: MIT
 #pragma once
@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "nas/supernet/network.h"
 #include "nas/supernet/supernet.h"
 
 namespace nasengine {
@@ -24,6 +25,10 @@ StepResult ReadResult(const LossResult& loss);
 StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<const int> path,
                          const Tensor& images, const Tensor& labels, float smoothing,
                          const ForwardOptions& options);
+
+// The same of a network by itself.
+StepResult RunTrainingStep(Context& context, const Network& network, const Tensor& images,
+                           const Tensor& labels, float smoothing, const ForwardOptions& options);
 
 // Leaves d loss / d gate in `gates`, one a block; no parameter and no running statistic is touched.
 // The loss has no label smoothing.

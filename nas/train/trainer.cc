@@ -34,12 +34,8 @@ StepResult Trainer::StepAllPaths(Context& context, const Supernet& supernet, con
 
 StepResult Trainer::Step(Context& context, const Network& network, const Batch& batch, double lr,
                          const ForwardOptions& options) const {
-  Tape tape(context, GradientsOf::kActivationsAndParameters);
-  const Variable logits = network.Forward(tape, batch.images, options);
-  const LossResult loss =
-      SoftmaxCrossEntropy(tape, logits, batch.labels, static_cast<float>(config_.label_smoothing));
-  tape.Backward(loss.loss);
-  const StepResult result = ReadResult(loss);
+  const StepResult result = RunTrainingStep(context, network, batch.images, batch.labels,
+                                            static_cast<float>(config_.label_smoothing), options);
   RequireFinite(result, lr);
   Update(context, network.Slabs(), lr);
   return result;
