@@ -64,22 +64,33 @@ template <class Args>
 double ForwardScale(const Args& args) {
   const ConvGeometry& g = args.geometry;
   const double terms = static_cast<double>(g.kernel * g.kernel * g.c_in);
-  return ProductErrorScale(terms, MeanSquare(args.x), MeanSquare(args.w), MeanSquare(args.bias));
+  return ProductErrorScale(terms, MeanSquares(args.x, g.c_in).row,
+                           MeanSquares(args.w, args.w.elements() / g.c_out).row,
+                           LargestSquare(args.bias));
 }
 
 template <class Args>
 double BackwardDataScale(const Args& args) {
   const ConvGeometry& g = args.geometry;
   const double terms = static_cast<double>(g.kernel * g.kernel * g.c_out);
-  return ProductErrorScale(terms, MeanSquare(args.dy), MeanSquare(args.w));
+  // The weights of an input channel are a column, at every tap.
+  return ProductErrorScale(terms, MeanSquares(args.dy, g.c_out).row,
+                           MeanSquares(args.w, g.c_in).column);
 }
+
+// Terms of neighbouring pixels are no independent ones: over an even background their running sum
+// goes one way, the further the larger the background. On Fashion-MNIST, batch 32, the stem's
+// gradients were up to 9 * 2^-24 * K * RMS off where ProductErrorScale gives 4; a term left out
+// stands out to K = 10^5.
+constexpr double kNeighbours = 8;
 
 template <class Args>
 double BackwardWeightsScale(const Args& args) {
   const ConvGeometry& g = args.geometry;
   const double terms = static_cast<double>(g.n * g.out_h() * g.out_w());
-  const double before = args.accumulate ? MeanSquare(args.dw) : 0;
-  return ProductErrorScale(terms, MeanSquare(args.x), MeanSquare(args.dy), before);
+  const double before = args.accumulate ? LargestSquare(args.dw) : 0;
+  return kNeighbours * ProductErrorScale(terms, MeanSquares(args.x, g.c_in).column,
+                                         MeanSquares(args.dy, g.c_out).column, before);
 }
 
 }  // namespace

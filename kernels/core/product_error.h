@@ -3,23 +3,43 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
 
-// Mean of the squares of all elements of an f32 or f64 view, 0 when there are none.
-inline double MeanSquare(ConstView view) {
-  if (view.empty() || view.elements() == 0) return 0;
-  double sum = 0;
-  for (std::int64_t i = 0; i < view.elements(); ++i) {
-    const double value =
-        view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
-    sum += value * value;
+// The elements of an f32 or f64 view as a matrix of so many columns: the largest mean square of a
+// row, and of a column; 0 when there are no elements. The largest, because rows and channels of
+// real networks are of very different size, and the outputs made of the largest are rounded most.
+struct LargestMeanSquares {
+  double row = 0;
+  double column = 0;
+};
+inline LargestMeanSquares MeanSquares(ConstView view, std::int64_t columns) {
+  LargestMeanSquares largest;
+  if (view.empty() || view.elements() == 0) return largest;
+  const std::int64_t rows = view.elements() / columns;
+  std::vector<double> by_column(static_cast<std::size_t>(columns));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    double sum = 0;
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const std::int64_t i = row * columns + column;
+      const double value =
+          view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
+      sum += value * value;
+      by_column[static_cast<std::size_t>(column)] += value * value;
+    }
+    largest.row = std::max(largest.row, sum / static_cast<double>(columns));
   }
-  return sum / static_cast<double>(view.elements());
+  largest.column = *std::ranges::max_element(by_column) / static_cast<double>(rows);
+  return largest;
 }
+
+// Largest square of an element.
+inline double LargestSquare(ConstView view) { return MeanSquares(view, 1).row; }
 
 // The scale for `terms` products of two independent zero-mean tensors with these mean squares,
 // added one after the other to a value of mean square `initial`.

@@ -52,19 +52,21 @@ std::vector<View*> LinearBackwardWeights::Outputs(Args& args) { return {&args.dw
 
 double LinearForward::ErrorScale(const Args& args, int /*output*/) {
   const double terms = static_cast<double>(args.x.shape[1]);
-  return ProductErrorScale(terms, MeanSquare(args.x), MeanSquare(args.w), MeanSquare(args.bias));
+  return ProductErrorScale(terms, MeanSquares(args.x, args.x.shape[1]).row,
+                           MeanSquares(args.w, args.w.shape[1]).row, LargestSquare(args.bias));
 }
 
 double LinearBackwardData::ErrorScale(const Args& args, int /*output*/) {
   const double terms = static_cast<double>(args.dy.shape[1]);
-  return ProductErrorScale(terms, MeanSquare(args.dy), MeanSquare(args.w));
+  return ProductErrorScale(terms, MeanSquares(args.dy, args.dy.shape[1]).row,
+                           MeanSquares(args.w, args.w.shape[1]).column);
 }
 
 double LinearBackwardWeights::ErrorScale(const Args& args, int output) {
   const double terms = static_cast<double>(args.x.shape[0]);
-  const double factor = output == 0 ? MeanSquare(args.x) : 1;
-  const double before = args.accumulate ? MeanSquare(output == 0 ? args.dw : args.dbias) : 0;
-  return ProductErrorScale(terms, factor, MeanSquare(args.dy), before);
+  const double factor = output == 0 ? MeanSquares(args.x, args.x.shape[1]).column : 1;
+  const double before = args.accumulate ? LargestSquare(output == 0 ? args.dw : args.dbias) : 0;
+  return ProductErrorScale(terms, factor, MeanSquares(args.dy, args.dy.shape[1]).column, before);
 }
 
 }  // namespace nasengine

@@ -7,6 +7,7 @@
 
 #include "kernels/core/error_scale.h"
 #include "kernels/core/float_kernel.h"
+#include "kernels/core/product_error.h"
 
 namespace nasengine {
 namespace {
@@ -34,6 +35,7 @@ struct Moments {
   double mean = 0;
   double variance = 0;
   double mean_square = 0;
+  double largest = 0;  // of |x|
 };
 
 Moments ChannelMoments(ConstView x, std::int64_t channel) {
@@ -42,16 +44,23 @@ Moments ChannelMoments(ConstView x, std::int64_t channel) {
   ForEachRow(x, channel, [&](std::int64_t i) { moments.mean += At(x, i) / rows; });
   ForEachRow(x, channel, [&](std::int64_t i) {
     moments.variance += std::pow(At(x, i) - moments.mean, 2) / rows;
+    moments.largest = std::max(moments.largest, std::abs(At(x, i)));
   });
   moments.mean_square = moments.variance + moments.mean * moments.mean;
   return moments;
 }
 
-// y is the sum of scale * x, -scale * mean and beta; the statistics are kept in the storage type,
-// so a large mean is rounded however well it was computed.
+// y is the sum of scale * x, -scale * mean and beta, here of the largest x, which is rounded most;
+// the statistics are kept in the storage type, so a large mean is rounded however well it was
+// computed.
 void AddValueTerms(TermScale& scale, const Moments& x, double mean, double gamma_inv_std,
                    double beta) {
-  scale.Element({gamma_inv_std * std::sqrt(x.mean_square), gamma_inv_std * mean, beta});
+  scale.Element({gamma_inv_std * x.largest, gamma_inv_std * mean, beta});
+}
+
+// Of the mean over `rows` values of this mean square, added one after the other.
+double MeanErrorScale(double rows, double mean_square) {
+  return ProductErrorScale(rows, mean_square, 1) / rows;
 }
 
 }  // namespace
@@ -111,12 +120,12 @@ double BatchNormForward::ErrorScale(const Args& args, int output) {
     if (output == 0) {
       AddValueTerms(scale, x, x.mean, At(args.gamma, channel) * inv_std, At(args.beta, channel));
     } else if (output == 1) {
-      scale.Element({std::sqrt(x.mean_square / rows), x.mean});
+      scale.Element({MeanErrorScale(rows, x.mean_square), x.mean});
     } else if (output == 2) {
       scale.Element({inv_std});
     } else if (output == 3) {
       scale.Element({(1 - momentum) * At(args.running_mean, channel), momentum * x.mean,
-                     momentum * std::sqrt(x.mean_square / rows)});
+                     momentum * MeanErrorScale(rows, x.mean_square)});
     } else {
       const double unbiased = x.variance * rows / std::max(1.0, rows - 1);
       scale.Element({(1 - momentum) * At(args.running_var, channel), momentum * unbiased});
@@ -135,7 +144,8 @@ double BatchNormInference::ErrorScale(const Args& args, int /*output*/) {
   return scale.value();
 }
 
-// dx cancels: its three terms are the gradient, its mean and its projection on the normalised x.
+// dx cancels: its three terms are the gradient, its mean and its projection on the normalised x,
+// the last two at most its RMS times 1 and times the largest normalised x.
 // Gradients that the activation stops count too, which makes the bound at most a little wider.
 double BatchNormBackward::ErrorScale(const Args& args, int output) {
   TermScale scale;
@@ -144,18 +154,24 @@ double BatchNormBackward::ErrorScale(const Args& args, int output) {
     const double mean = At(args.mean, channel);
     const double inv_std = At(args.inv_std, channel);
     double gradient = 0, projection = 0;  // sums of squares
+    double largest_gradient = 0, largest_x = 0;
     ForEachRow(args.x, channel, [&](std::int64_t i) {
       const double g = At(args.dy, i);
       gradient += g * g;
-      projection += std::pow(g * (At(args.x, i) - mean) * inv_std, 2);
+      const double normalised = (At(args.x, i) - mean) * inv_std;
+      projection += std::pow(g * normalised, 2);
+      largest_gradient = std::max(largest_gradient, std::abs(g));
+      largest_x = std::max(largest_x, std::abs(normalised));
     });
     if (output == 0) {
-      const double rms = At(args.gamma, channel) * inv_std * std::sqrt(gradient / rows);
-      scale.Element({rms, rms, rms});
+      const double factor = At(args.gamma, channel) * inv_std;
+      const double rms = std::sqrt(gradient / rows);
+      scale.Element({factor * largest_gradient, factor * rms, factor * rms * largest_x});
     } else {
       const View& sum = output == 1 ? args.dgamma : args.dbeta;
       const double before = args.accumulate ? At(sum, channel) : 0;
-      scale.Element({before, std::sqrt(output == 1 ? projection : gradient)});
+      const double mean_square = (output == 1 ? projection : gradient) / rows;
+      scale.Element({before, ProductErrorScale(rows, mean_square, 1)});
     }
   }
   return scale.value();
