@@ -190,7 +190,7 @@ std::string MissingKeysMessage(std::string_view table_name, std::span<const std:
   const bool lacks_head = std::ranges::any_of(
       missing, [](const std::string& key) { return key.starts_with("Logits"); });
   return StrCat(
-      table_name, ": found no entry for ", named.size(), " of the layers:", list,
+      table_name, ": found no entry for ", named.size(), " keys:", list,
       "; measure them on the device (search --latency-table measure does so here) or give "
       "a table that has them",
       lacks_head ? "; --latency-classes N takes the head of N classes" : "");

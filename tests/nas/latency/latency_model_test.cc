@@ -188,7 +188,7 @@ TEST(LatencyModelTest, NamesEveryMissingKeyOnce) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
     EXPECT_EQ(
         std::string(error.what()),
-        "pixel.json: found no entry for 2 of the layers: " + first + ", " + second +
+        "pixel.json: found no entry for 2 keys: " + first + ", " + second +
             "; measure them on the device (search --latency-table measure does so here) or give a "
             "table that has them");
   }

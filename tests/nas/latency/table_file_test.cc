@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "nas/latency/table_file.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -181,6 +182,14 @@ TEST(NearestKeyTest, NamesWhatDiffers) {
   EXPECT_EQ(nearest.key, a);
   EXPECT_EQ(nearest.differing, "kernel:3");
   EXPECT_EQ(FindNearestKey(table, "Logits-input:1x1x8-output:10").key, "");
+  // Of two that differ in as many parts, the one whose sizes are closer.
+  LatencyTable sizes;
+  for (const char* size : {"14x14x80", "56x56x24"}) {
+    sizes.entries[fmt::format("expanded_conv-input:{0}-output:{0}-kernel:3", size)] = {};
+  }
+  EXPECT_EQ(
+      FindNearestKey(sizes, "expanded_conv-input:56x56x32-output:56x56x32-kernel:3").differing,
+      "input:56x56x24, output:56x56x24");
 }
 
 }  // namespace
