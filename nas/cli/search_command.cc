@@ -27,6 +27,7 @@
 #include "nas/search/searcher_factory.h"
 #include "nas/space/architecture_file.h"
 #include "nas/space/counts.h"
+#include "nas/space/recipe_reader.h"
 #include "nas/space/space_file.h"
 
 namespace nasengine {
@@ -280,6 +281,7 @@ class RecordedSearch {
     folder_.Write("latency.json", table_);
     const RunConfig resolved = Resolved(config_, estimate, folder_.File("latency.json"));
     folder_.Write("run.toml", ConfigToToml(resolved, estimate.recipe));
+    folder_.Write(kRecipeFile, RecipeDocument(estimate.recipe));
     progress_.Announce(EstimateText(estimate));
     if (interrupt_.interrupted()) {
       Throw(ErrorCode::kInvalidArgument, "stopped before the search began; ", folder_.path(),

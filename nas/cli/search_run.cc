@@ -240,7 +240,8 @@ void SearchRun::Estimate() {
             wanted.per_weight_steps == 0 ? std::string(" an epoch")
                                          : StrCat(" for every ", wanted.per_weight_steps, " steps"),
             ", none in the first ", space_.recipe.arch_start_epoch,
-            " epochs), so nothing would be searched; raise --epochs or --max-steps");
+            " epochs), so nothing would be searched; raise --max-steps or --epochs, lower "
+            "--arch-every, or set arch_start_epoch in [recipe] to 0");
   searcher_ = NewSearcher();
   loop_ = std::make_unique<SearchLoop>(SearchParts{.context = session_.context(),
                                                    .allocator = session_.allocator(),

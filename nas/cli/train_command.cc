@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "data/loader.h"
 #include "data/split.h"
 #include "kernels/core/error.h"
+#include "kernels/core/file_io.h"
 #include "nas/cli/command.h"
 #include "nas/cli/interrupt.h"
 #include "nas/cli/metrics_log.h"
@@ -32,8 +34,8 @@ namespace nasengine {
 namespace {
 
 constexpr char kDescription[] =
-    "Trains a network on all training images, by the recipe of the space it was found in, and\n"
-    "tests it once.";
+    "Trains a network on all training images, by the recipe of the run or the space it was found\n"
+    "in, and tests it once.";
 constexpr char kExamples[] =
     "  nasengine train --network runs/20250101-fashion-1/architecture.json --epochs 30\n"
     "  nasengine train --network mobilenet-v2@0.5 --data fashion-mnist --epochs 5\n"
@@ -55,7 +57,7 @@ struct TrainConfig {
 
 void AddTrainFlags(Flags& flags, TrainConfig& config) {
   AddNetworkFlags(flags, config.run, "Weights to start from (default: random)");
-  flags.Group("How long (defaults are those of the network's space)");
+  flags.Group("How long (defaults are those of the network's run, or of its space)");
   flags.Add("--epochs", config.epochs, "Epochs");
   flags.Add("--lr", config.lr, "Highest learning rate; falls to 0 along a cosine");
   flags.Add("--batch", config.batch, "Images per step");
@@ -71,13 +73,28 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.AddSwitch("--force", config.force, "Write over the run in an existing folder");
 }
 
+// The file of the run that left the network, or nothing where the network lies alone or is a
+// built-in one.
+std::filesystem::path RecipeFileBeside(const std::string& network) {
+  const std::filesystem::path file =
+      std::filesystem::path(network).parent_path() / std::string(kRecipeFile);
+  const bool exists = std::filesystem::exists(network) && std::filesystem::exists(file);
+  return exists ? file : std::filesystem::path();
+}
+
 // The recipe of the built-in space that the network is from, otherwise the defaults, with what the
-// network itself says; over it a preset, the configuration file's [recipe], and flags.
+// network itself says; over it the recipe of its run, a preset, the configuration file's [recipe],
+// and flags.
 Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   Recipe recipe = IsBuiltinSpace(network.space) ? LoadSpace(network.space).recipe : Recipe{};
   recipe.dropout = network.layers.back().dropout;
   recipe.mean = network.mean;
   recipe.std = network.std;
+  if (const auto file = RecipeFileBeside(config.run.network); !file.empty()) {
+    const SourceValue document = ParseToml(ReadFile(file.string()), file.string());
+    const TableReader table(document, "the recipe of a run", {"recipe"});
+    recipe = ReadRecipe(table.Require("recipe", "a table"), recipe);
+  }
   if (!config.preset.empty()) recipe = PresetRecipe(config.preset, recipe);
   if (config.recipe) recipe = ReadRecipe(*config.recipe, recipe);
   if (config.epochs) recipe.train_epochs = *config.epochs;
@@ -157,13 +174,15 @@ LoopControl RecordedTraining::Control() {
 }
 
 std::string RecordedTraining::RecipeSource() const {
-  const bool has_space = IsBuiltinSpace(desc_.space);
-  std::string text = has_space ? StrCat("recipe: of the space ", desc_.space)
-                               : StrCat("recipe: the defaults, since ", desc_.name,
-                                        " comes from no built-in space");
+  const std::filesystem::path file = RecipeFileBeside(config_.run.network);
+  const bool is_known = !file.empty() || IsBuiltinSpace(desc_.space);
+  std::string text = !file.empty() ? StrCat("recipe: ", file.string())
+                     : is_known    ? StrCat("recipe: of the space ", desc_.space)
+                                   : StrCat("recipe: the defaults, since ", desc_.name,
+                                            " comes from no run and no built-in space");
   if (!config_.preset.empty()) text += StrCat(", under the preset ", config_.preset);
   if (config_.recipe) text += ", under [recipe] of the configuration file";
-  if (!has_space && config_.preset.empty() && !config_.recipe) {
+  if (!is_known && config_.preset.empty() && !config_.recipe) {
     text += "; --preset, or [recipe] in a --config file, says otherwise";
   }
   return text;
@@ -198,8 +217,7 @@ int RecordedTraining::Run() {
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));
-  folder_->Write("recipe.toml", "# The values of this training, for --config.\n[recipe]\n" +
-                                    RecipeToToml(recipe_));
+  folder_->Write(kRecipeFile, RecipeDocument(recipe_));
   const double seconds = TrainNetwork(context, session_.allocator(), network, loader, recipe_,
                                       {.epochs = recipe_.train_epochs,
                                        .lr = recipe_.train_lr,

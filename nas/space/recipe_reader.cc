@@ -131,6 +131,11 @@ std::string RecipeToToml(const Recipe& recipe, const std::vector<std::string_vie
   return text;
 }
 
+std::string RecipeDocument(const Recipe& recipe) {
+  return "# How this network is trained: read by `nasengine train`, and by --config.\n[recipe]\n" +
+         RecipeToToml(recipe);
+}
+
 std::vector<std::string_view> PresetNames() {
   std::vector<std::string_view> names;
   for (const BuiltinFile& preset : BuiltinPresets()) names.push_back(preset.name);

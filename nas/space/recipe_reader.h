@@ -26,6 +26,11 @@ std::string RealToToml(double value);
 // ReadRecipe reads back over any recipe that leaves the same values unset.
 std::string RecipeToToml(const Recipe& recipe, const std::vector<std::string_view>& except = {});
 
+// All of it as a file, [recipe] and nothing else, which a run leaves beside its network's
+// architecture.json under this name.
+inline constexpr std::string_view kRecipeFile = "recipe.toml";
+std::string RecipeDocument(const Recipe& recipe);
+
 // Whole recipes by name, embedded in the program: "official" and others. PresetRecipe is `base`
 // with the values of one; throws kNotFound with the list of names.
 std::vector<std::string_view> PresetNames();

@@ -113,6 +113,20 @@ TEST_F(RecipeCliTest, TrainsByAPreset) {
   EXPECT_NE(result.err.find("under the preset official-parallel"), std::string::npos) << result.err;
 }
 
+TEST_F(RecipeCliTest, TrainsByTheRecipeOfTheRunThatFoundTheNetwork) {
+  const std::string config = Path("config.toml");
+  WriteFileAtomically(config, "[recipe]\nbatch = 96\ntrain_lr = 0.25\nlabel_smoothing = 0.0\n");
+  ASSERT_EQ(Search("run", {"--config", config}).exit_code, 0);
+  const ProgramResult result =
+      RunProgram({"train", "--network", Path("run/architecture.json"), "--data", task_.data,
+                  "--max-steps", "3", "--threads", "1", "--out", Path("t"), "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Json::parse(result.out)["batch"], 96);
+  EXPECT_EQ(Json::parse(result.out)["lr"], 0.25);
+  EXPECT_EQ(ReadFile(Path("t/recipe.toml")).find("label_smoothing = 0.1"), std::string::npos);
+  EXPECT_NE(result.err.find("recipe: " + Path("run/recipe.toml")), std::string::npos) << result.err;
+}
+
 // What a network from a space file of one's own needs, whose recipe no network carries.
 TEST_F(RecipeCliTest, TrainsByTheRecipeOfAConfigurationFile) {
   ASSERT_EQ(Search("run", {}).exit_code, 0);

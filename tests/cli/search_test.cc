@@ -100,8 +100,8 @@ TEST_F(SearchTest, LeavesAWholeRunFolder) {
     files.insert(entry.path().filename());
   }
   EXPECT_EQ(files, (std::set<std::string>{"alphas.json", "architecture.json", "latency.json",
-                                          "metrics.jsonl", "run.toml", "summary.json",
-                                          "weights.safetensors"}));
+                                          "metrics.jsonl", "recipe.toml", "run.toml",
+                                          "summary.json", "weights.safetensors"}));
 }
 
 TEST_F(SearchTest, TellsPeopleOnStdoutAndProgressOnStderr) {
@@ -243,11 +243,12 @@ TEST_F(SearchTest, InterruptLeavesWholeFiles) {
   program.Signal(SIGINT);
   const ProgramResult result = program.Wait();
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_NE(result.err.find("stopped; " + Path("run") +
-                            " holds latency.json, run.toml, metrics.jsonl, alphas.json, "
-                            "architecture.json, "
-                            "summary.json"),
-            std::string::npos)
+  EXPECT_NE(
+      result.err.find("stopped; " + Path("run") +
+                      " holds latency.json, run.toml, recipe.toml, metrics.jsonl, alphas.json, "
+                      "architecture.json, "
+                      "summary.json"),
+      std::string::npos)
       << result.err;
   EXPECT_TRUE(Json::parse(ReadFile(Path("run/summary.json")))["stopped"]);
   EXPECT_FALSE(Metrics("run").empty());
