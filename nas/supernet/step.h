@@ -1,5 +1,5 @@
-// The steps that a supernet and a single network take, without an optimiser: forward, loss, backward. Training,
-// planning, preparing and benchmarks all run these.
+// The steps that a supernet and a single network take, without an optimiser: forward, loss,
+// backward. Training, planning, preparing and benchmarks all run these.
 // SPDX-License-Identifier: MIT
 #pragma once
 
