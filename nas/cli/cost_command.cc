@@ -134,9 +134,7 @@ void RequireMemory(Session& session, const SearchSpace& space, const std::vector
                             .threads = session.context().threads(),
                             .policy = session.context().policy(),
                             .data_bytes = 0};
-  RequireWithinBudget(space, session.registry(), steps, options,
-                      PlanSearch(space, session.registry(), steps, options).peak,
-                      DefaultMemoryBudget());
+  RequireWithinBudget(space, session.registry(), steps, options, DefaultMemoryBudget());
 }
 
 StepSeconds Measure(Session& session, const SearchSpace& space, const DataSource& data,

@@ -10,12 +10,12 @@ namespace nasengine {
 namespace {
 
 // What a smaller --batch does not help is refused by a name of its own.
-void RequireTraining(const KernelRegistry& registry, const SearchSpace& space,
-                     const PlanOptions& options, std::int64_t budget_bytes) {
+std::int64_t RequireTraining(const KernelRegistry& registry, const SearchSpace& space,
+                             const PlanOptions& options, std::int64_t budget_bytes) {
   const std::int64_t images = TrainBatch(space.recipe);
   const std::int64_t bytes =
       PlanSearch(space, registry, {{PlannedStep::kWeights, images}}, options).peak;
-  if (bytes <= budget_bytes) return;
+  if (bytes <= budget_bytes) return bytes;
   Throw(ErrorCode::kOutOfMemory, "memory: training a network of ", space.name, " in batches of ",
         images, " needs ", FormatBytes(bytes), ", the budget is ", FormatBytes(budget_bytes),
         "; set a smaller train_batch in [recipe]");
@@ -36,10 +36,11 @@ void RequireEvaluation(const KernelRegistry& registry, const SearchSpace& space,
 
 }  // namespace
 
-void RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
-                         const std::vector<SizedStep>& steps, const PlanOptions& options,
-                         std::int64_t planned_bytes, std::int64_t budget_bytes) {
-  if (planned_bytes <= budget_bytes) return;
+std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
+                                 const std::vector<SizedStep>& steps, const PlanOptions& options,
+                                 std::int64_t budget_bytes) {
+  const std::int64_t planned_bytes = PlanSearch(space, registry, steps, options).peak;
+  if (planned_bytes <= budget_bytes) return planned_bytes;
   const auto planned = [&](std::int64_t batch) {
     std::vector<SizedStep> smaller = steps;
     for (SizedStep& step : smaller) step.batch = std::min(step.batch, batch);
@@ -68,17 +69,15 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
       .threads = session.context().threads(),
       .policy = session.context().policy(),
       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
-  std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
-  const bool keeps_all_paths = TakesAllPaths(steps.front().step);
-  RequireWithinBudget(space, registry, steps, options,
-                      PlanSearch(space, registry, steps, options).peak, budget_bytes);
+  const std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
+  SearchMemory memory{.peak_bytes =
+                          RequireWithinBudget(space, registry, steps, options, budget_bytes)};
   if (TrainBatch(recipe) > recipe.batch) {
-    RequireTraining(registry, space, options, budget_bytes);
-    steps.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
+    memory.peak_bytes =
+        std::max(memory.peak_bytes, RequireTraining(registry, space, options, budget_bytes));
   }
-  SearchMemory memory{.peak_bytes = PlanSearch(space, registry, steps, options).peak};
   RequireEvaluation(registry, space, held_out, options, budget_bytes);
-  if (keeps_all_paths) return memory;
+  if (TakesAllPaths(steps.front().step)) return memory;
   options.step = PlannedStep::kAllPaths;
   memory.all_paths_bytes = PlanStep(space, {}, registry, options).peak;
   return memory;
