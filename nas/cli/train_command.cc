@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "autograd/state_dict.h"
 #include "data/loader.h"
@@ -82,11 +83,20 @@ std::filesystem::path RecipeFileBeside(const std::string& network) {
   return exists ? file : std::filesystem::path();
 }
 
+struct ChosenRecipe {
+  Recipe recipe;
+  std::string source;  // for people
+};
+
 // The recipe of the built-in space that the network is from, otherwise the defaults, with what the
 // network itself says; over it the recipe of its run, a preset, the configuration file's [recipe],
 // and flags.
-Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
-  Recipe recipe = IsBuiltinSpace(network.space) ? LoadSpace(network.space).recipe : Recipe{};
+ChosenRecipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
+  const bool has_space = IsBuiltinSpace(network.space);
+  Recipe recipe = has_space ? LoadSpace(network.space).recipe : Recipe{};
+  std::string source = has_space ? StrCat("recipe: of the space ", network.space)
+                                 : StrCat("recipe: the defaults, since ", network.name,
+                                          " comes from no run and no built-in space");
   recipe.dropout = network.layers.back().dropout;
   recipe.mean = network.mean;
   recipe.std = network.std;
@@ -94,9 +104,18 @@ Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
     const SourceValue document = ParseToml(ReadFile(file.string()), file.string());
     const TableReader table(document, "the recipe of a run", {"recipe"});
     recipe = ReadRecipe(table.Require("recipe", "a table"), recipe);
+    source = StrCat("recipe: ", file.string());
+  } else if (!has_space && config.preset.empty() && !config.recipe) {
+    source += "; --preset, or [recipe] in a --config file, says otherwise";
   }
-  if (!config.preset.empty()) recipe = PresetRecipe(config.preset, recipe);
-  if (config.recipe) recipe = ReadRecipe(*config.recipe, recipe);
+  if (!config.preset.empty()) {
+    recipe = PresetRecipe(config.preset, recipe);
+    source += StrCat(", under the preset ", config.preset);
+  }
+  if (config.recipe) {
+    recipe = ReadRecipe(*config.recipe, recipe);
+    source += ", under [recipe] of the configuration file";
+  }
   if (config.epochs) recipe.train_epochs = *config.epochs;
   if (config.lr) recipe.train_lr = *config.lr;
   recipe.batch = config.batch.value_or(TrainBatch(recipe));
@@ -106,7 +125,7 @@ Recipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   NAS_CHECK(recipe.train_lr > 0, "--lr: found ", recipe.train_lr, ", expected a number above 0");
   RequireRampWithinTraining(recipe);
   NAS_CHECK(config.max_steps >= 0, "--max-steps: found ", config.max_steps, ", expected 0 or more");
-  return recipe;
+  return {.recipe = std::move(recipe), .source = std::move(source)};
 }
 
 void RequireMemory(Session& session, const NetworkDesc& network, const TrainConfig& config,
@@ -134,7 +153,6 @@ class RecordedTraining {
 
  private:
   LoopControl Control();
-  std::string RecipeSource() const;
   int TellStopped();
   void Finish(const Evaluation& evaluation, double seconds);
 
@@ -144,7 +162,8 @@ class RecordedTraining {
   Session session_;
   NetworkTask task_;
   const NetworkDesc& desc_ = task_.network;
-  const Recipe recipe_;
+  const ChosenRecipe chosen_;
+  const Recipe& recipe_ = chosen_.recipe;
   std::optional<RunFolder> folder_;
   std::optional<MetricsLog> metrics_;
   StepRecord last_;
@@ -155,7 +174,7 @@ RecordedTraining::RecordedTraining(const TrainConfig& config)
       progress_(StderrProgress()),
       session_(SessionOf(config.run)),
       task_(OpenNetworkTask(config.run, session_.allocator())),
-      recipe_(RecipeFor(desc_, config)) {
+      chosen_(RecipeFor(desc_, config)) {
   task_.network.layers.back().dropout = recipe_.dropout;
   task_.network.mean = recipe_.mean;
   task_.network.std = recipe_.std;
@@ -171,21 +190,6 @@ LoopControl RecordedTraining::Control() {
     progress_.Observe(record);
   };
   return control;
-}
-
-std::string RecordedTraining::RecipeSource() const {
-  const std::filesystem::path file = RecipeFileBeside(config_.run.network);
-  const bool is_known = !file.empty() || IsBuiltinSpace(desc_.space);
-  std::string text = !file.empty() ? StrCat("recipe: ", file.string())
-                     : is_known    ? StrCat("recipe: of the space ", desc_.space)
-                                   : StrCat("recipe: the defaults, since ", desc_.name,
-                                            " comes from no run and no built-in space");
-  if (!config_.preset.empty()) text += StrCat(", under the preset ", config_.preset);
-  if (config_.recipe) text += ", under [recipe] of the configuration file";
-  if (!is_known && config_.preset.empty() && !config_.recipe) {
-    text += "; --preset, or [recipe] in a --config file, says otherwise";
-  }
-  return text;
 }
 
 int RecordedTraining::Run() {
@@ -213,7 +217,7 @@ int RecordedTraining::Run() {
   folder_.emplace(
       RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
-  progress_.Announce(RecipeSource());
+  progress_.Announce(chosen_.source);
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));
