@@ -8,6 +8,19 @@
 
 namespace nasengine {
 
+std::int64_t BatchesPerEpoch(std::int64_t images, std::int64_t batch_size, SampleOrder order) {
+  const bool drops_last = order == SampleOrder::kShuffled;
+  return drops_last ? images / batch_size : (images + batch_size - 1) / batch_size;
+}
+
+std::vector<std::int64_t> BatchSizes(std::int64_t images, std::int64_t batch_size,
+                                     SampleOrder order) {
+  const std::int64_t first = std::min(batch_size, images);
+  std::vector<std::int64_t> sizes{first};
+  if (order != SampleOrder::kShuffled && images % first != 0) sizes.push_back(images % first);
+  return sizes;
+}
+
 Sampler::Sampler(std::vector<std::int32_t> indices, std::int64_t batch_size, SampleOrder order,
                  std::uint32_t seed)
     : indices_(std::move(indices)),
@@ -16,8 +29,7 @@ Sampler::Sampler(std::vector<std::int32_t> indices, std::int64_t batch_size, Sam
       rng_(seed, RngPurpose::kOrder) {
   NAS_CHECK(batch_size > 0, "sampler: batch size ", batch_size, ", expected at least 1");
   const auto images = static_cast<std::int64_t>(indices_.size());
-  const bool drops_last = order_ == SampleOrder::kShuffled;
-  batches_ = drops_last ? images / batch_size : (images + batch_size - 1) / batch_size;
+  batches_ = BatchesPerEpoch(images, batch_size, order_);
   NAS_CHECK(batches_ > 0, "sampler: ", images, " images do not fill one batch of ", batch_size);
 }
 

@@ -16,6 +16,12 @@ enum class SampleOrder {
   kSequential,     // evaluation: as given, the last batch may be smaller
 };
 
+// Batches that an epoch of so many images has.
+std::int64_t BatchesPerEpoch(std::int64_t images, std::int64_t batch_size, SampleOrder order);
+// The sizes that they have: that of the first, and of a smaller last one.
+std::vector<std::int64_t> BatchSizes(std::int64_t images, std::int64_t batch_size,
+                                     SampleOrder order);
+
 class Sampler {
  public:
   // Throws kInvalidArgument when batch_size is not positive, or when there is not a single batch.

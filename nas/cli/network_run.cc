@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "data/loader.h"
+#include "data/sampler.h"
 #include "data/split.h"
 #include "kernels/core/error.h"
 #include "nas/config/machine.h"
@@ -69,10 +70,7 @@ void NormalizeAsTheNetworkSays(NetworkTask& task) {
 }
 
 std::vector<std::int64_t> EvaluationSizes(std::int64_t images, std::int64_t batch) {
-  const std::int64_t full = std::min(batch, images);
-  std::vector<std::int64_t> sizes{full};
-  if (images % full != 0) sizes.push_back(images % full);
-  return sizes;
+  return BatchSizes(images, batch, SampleOrder::kSequential);
 }
 
 Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data) {

@@ -8,6 +8,7 @@
 
 #include "kernels/core/error.h"
 #include "nas/report/format.h"
+#include "nas/train/recipe_images.h"
 #include "nas/train/search_schedule.h"
 
 namespace nasengine {
@@ -96,7 +97,7 @@ SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architect
             held_out, " are held out; expected 2 of them or more, and ", recipe.batch,
             " others or more, a batch");
   const auto batches = [&](std::int64_t batch) {
-    return recipe.drop_last ? training / batch : (training + batch - 1) / batch;
+    return BatchesPerEpoch(training, batch, TrainingOrder(recipe));
   };
   SearchCost cost{.images = images,
                   .held_out = held_out,

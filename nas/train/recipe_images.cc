@@ -71,9 +71,7 @@ SampleOrder TrainingOrder(const Recipe& recipe) {
 
 std::vector<std::int64_t> TrainingSizes(const Recipe& recipe, std::int64_t batch,
                                         std::int64_t images) {
-  std::vector<std::int64_t> sizes{batch};
-  if (!recipe.drop_last && images % batch != 0) sizes.push_back(images % batch);
-  return sizes;
+  return BatchSizes(images, batch, TrainingOrder(recipe));
 }
 
 }  // namespace nasengine
