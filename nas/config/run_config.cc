@@ -11,15 +11,15 @@
 #include <span>
 
 #include "kernels/core/error.h"
+#include "nas/space/recipe_fields.h"
 #include "nas/space/recipe_reader.h"
 #include "nas/space/width.h"
 
 namespace nasengine {
 namespace {
 
-constexpr int kMaxEpochs = 100000;
+constexpr int kMaxEpochs = static_cast<int>(kEpochs.high);
 constexpr int kMaxThreads = 4096;
-constexpr std::int64_t kMaxBatch = 1 << 20;
 constexpr std::int64_t kMaxClasses = 1000000;
 constexpr std::int64_t kMaxSteps = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxSeed = std::numeric_limits<std::uint32_t>::max();
@@ -129,7 +129,7 @@ void ValidateConfig(const RunConfig& config, std::span<const std::string_view> a
   CheckRange("--epochs", config.epochs, 0, kMaxEpochs);
   CheckRange("--train-epochs", config.train_epochs, 0, kMaxEpochs);
   CheckRange("--arch-every", config.arch_every, 1, kMaxEpochs);
-  CheckRange("--batch", config.batch, std::int64_t{1}, kMaxBatch);
+  CheckRange("--batch", config.batch, kBatch.low, kBatch.high);
   CheckRange("--max-steps", std::optional(config.max_steps), std::int64_t{0}, kMaxSteps);
   const bool has_table_file = config.latency_table != "measure" && config.latency_table != "macs";
   NAS_CHECK(has_table_file || (config.cost.empty() && config.latency_classes == 0),
@@ -206,7 +206,7 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
   read.Integer("warmup-epochs", 0, kMaxEpochs, config.warmup_epochs);
   read.Integer("epochs", 0, kMaxEpochs, config.epochs);
   read.Integer("train-epochs", 0, kMaxEpochs, config.train_epochs);
-  read.Integer("batch", std::int64_t{1}, kMaxBatch, config.batch);
+  read.Integer("batch", kBatch.low, kBatch.high, config.batch);
   read.Integer("arch-every", 1, kMaxEpochs, config.arch_every);
   read.Integer("max-steps", std::int64_t{0}, kMaxSteps, config.max_steps);
   read.Text("init", config.init);

@@ -29,12 +29,6 @@ constexpr double kLearnedLoss = 0.9;
 // Of the planned architecture steps, those whose loss tells how the search stands.
 constexpr std::int64_t kRecentShare = 10;
 
-double MeanEntropy(const std::vector<BinaryGate>& gates) {
-  double sum = 0;
-  for (const BinaryGate& gate : gates) sum += gate.Entropy();
-  return gates.empty() ? 0 : sum / static_cast<double>(gates.size());
-}
-
 std::vector<std::vector<float>> AlphasOf(const std::vector<BinaryGate>& gates) {
   std::vector<std::vector<float>> alphas;
   for (const BinaryGate& gate : gates)
@@ -99,11 +93,7 @@ void SearchHealth::FindStages() {
     for (; end < blocks_.size() &&
            blocks_[end]->candidates[0].out == blocks_[first]->candidates[0].out;
          ++end) {
-      const auto& candidates = blocks_[end]->candidates;
-      const bool is_skippable =
-          std::any_of(candidates.begin(), candidates.end(),
-                      [](const LayerDesc& candidate) { return candidate.op == LayerOp::kZero; });
-      if (is_skippable) stage.skippable.push_back(static_cast<int>(end));
+      if (CanBeSkipped(*blocks_[end])) stage.skippable.push_back(static_cast<int>(end));
     }
     skippable_.insert(skippable_.end(), stage.skippable.begin(), stage.skippable.end());
     stage.blocks = StrCat(blocks_[first]->name, " to ", blocks_[end - 1]->name);

@@ -77,19 +77,18 @@ class Table {
 void AddChoiceRow(const ChoiceNode& node, const ChoiceNode& tied_to, Table& table) {
   Counts low = CountLayer(node.candidates.front());
   Counts high = low;
-  bool can_skip = false;
   for (const LayerDesc& candidate : node.candidates) {
     const Counts counts = CountLayer(candidate);
     low = {std::min(low.parameters, counts.parameters), std::min(low.macs, counts.macs)};
     high = {std::max(high.parameters, counts.parameters), std::max(high.macs, counts.macs)};
-    can_skip = can_skip || candidate.op == LayerOp::kZero;
   }
   const LayerDesc& first = node.candidates.front();
-  table.Add({node.name,
-             fmt::format("{} candidates{}{}", node.candidates.size(), can_skip ? ", Zero" : "",
-                         node.name == tied_to.name ? "" : ", as " + tied_to.name),
-             ToString(first.in), ToString(first.out), std::to_string(first.stride),
-             Range(low.parameters, high.parameters), Range(low.macs, high.macs)});
+  table.Add(
+      {node.name,
+       fmt::format("{} candidates{}{}", node.candidates.size(), CanBeSkipped(node) ? ", Zero" : "",
+                   node.name == tied_to.name ? "" : ", as " + tied_to.name),
+       ToString(first.in), ToString(first.out), std::to_string(first.stride),
+       Range(low.parameters, high.parameters), Range(low.macs, high.macs)});
 }
 
 void AddLayerRow(const LayerDesc& layer, Table& table) {

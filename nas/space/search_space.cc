@@ -181,6 +181,11 @@ std::vector<int> ChoiceFromNames(const SearchSpace& space, std::span<const std::
   return choice;
 }
 
+bool CanBeSkipped(const ChoiceNode& node) {
+  return std::ranges::any_of(
+      node.candidates, [](const LayerDesc& candidate) { return candidate.op == LayerOp::kZero; });
+}
+
 int FindCandidate(const ChoiceNode& node, std::string_view candidate_name) {
   for (size_t i = 0; i < node.candidates.size(); ++i) {
     if (CandidateName(node.candidates[i]) == candidate_name) return static_cast<int>(i);

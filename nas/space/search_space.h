@@ -73,6 +73,9 @@ std::vector<int> LargestPathBeside(const SearchSpace& space, std::span<const int
 // kInvalidArgument that names the block and lists its candidates.
 std::vector<int> ChoiceFromNames(const SearchSpace& space, std::span<const std::string> names);
 
+// Whether one of its candidates is Zero.
+bool CanBeSkipped(const ChoiceNode& node);
+
 // Index of the candidate of this name, or -1.
 int FindCandidate(const ChoiceNode& node, std::string_view candidate_name);
 

@@ -107,4 +107,10 @@ double BinaryGate::Entropy() const {
   return entropy;
 }
 
+double MeanEntropy(std::span<const BinaryGate> gates) {
+  double sum = 0;
+  for (const BinaryGate& gate : gates) sum += gate.Entropy();
+  return gates.empty() ? 0 : sum / static_cast<double>(gates.size());
+}
+
 }  // namespace nasengine

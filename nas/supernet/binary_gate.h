@@ -62,4 +62,7 @@ class BinaryGate {
   std::vector<float> alpha_;
 };
 
+// Mean of the gates' entropies, in nats; 0 where there are none.
+double MeanEntropy(std::span<const BinaryGate> gates);
+
 }  // namespace nasengine

@@ -123,12 +123,6 @@ Path Supernet::SamplePath(const Rng& rng, std::uint64_t step) const {
   return PathOfGates(space_, of_gate);
 }
 
-double Supernet::MeanEntropy() const {
-  double sum = 0;
-  for (const BinaryGate& gate : gates_) sum += gate.Entropy();
-  return gates_.empty() ? 0 : sum / static_cast<double>(gates_.size());
-}
-
 std::unique_ptr<Network> Supernet::Derive(Context& context, std::span<const int> path) const {
   auto network = std::make_unique<Network>(context, nasengine::Derive(space_, path),
                                            space_.recipe.weight_init);

@@ -52,7 +52,7 @@ class Supernet {
   Path BestPath() const;
   Path SamplePath(const Rng& rng, std::uint64_t step) const;
   // Mean of the gates' entropies, in nats.
-  double MeanEntropy() const;
+  double MeanEntropy() const { return nasengine::MeanEntropy(gates_); }
 
   // The network of `path` with this supernet's weights.
   std::unique_ptr<Network> Derive(Context& context, std::span<const int> path) const;
