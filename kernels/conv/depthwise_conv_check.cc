@@ -8,6 +8,7 @@
 
 #include "kernels/conv/depthwise_taps.h"
 #include "kernels/core/error.h"
+#include "kernels/core/error_scale.h"
 
 namespace nasengine {
 namespace {
@@ -40,10 +41,6 @@ void CheckDType(const char* op, DType dtype) {
 Shape InputShape(const ConvGeometry& g) { return {g.n, g.h, g.w, g.c_in}; }
 Shape OutputShape(const ConvGeometry& g) { return {g.n, g.out_h(), g.out_w(), g.c_out}; }
 Shape WeightShape(const ConvGeometry& g) { return {g.kernel, g.kernel, g.c_in}; }
-
-double At(ConstView view, std::int64_t i) {
-  return view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
-}
 
 double Square(double value) { return value * value; }
 
@@ -99,12 +96,12 @@ double DepthwiseConvForward::ErrorScale(const Args& args, int /*output*/) {
   const std::int64_t c = args.geometry.c_in;
   std::vector<double> squares = Zeros(args.y.elements());
   for (std::int64_t i = 0; i < args.y.elements() && !args.bias.empty(); ++i) {
-    squares[static_cast<std::size_t>(i)] = Square(At(args.bias, i % c));
+    squares[static_cast<std::size_t>(i)] = Square(ValueAt(args.bias, i % c));
   }
   ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
     for (std::int64_t i = 0; i < c; ++i) {
       squares[static_cast<std::size_t>(out + i)] +=
-          Square(At(args.x, in + i) * At(args.w, tap + i));
+          Square(ValueAt(args.x, in + i) * ValueAt(args.w, tap + i));
     }
   });
   return Scale(squares);
@@ -115,7 +112,7 @@ double DepthwiseConvBackwardData::ErrorScale(const Args& args, int /*output*/) {
   ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
     for (std::int64_t i = 0; i < args.geometry.c_in; ++i) {
       squares[static_cast<std::size_t>(in + i)] +=
-          Square(At(args.dy, out + i) * At(args.w, tap + i));
+          Square(ValueAt(args.dy, out + i) * ValueAt(args.w, tap + i));
     }
   });
   return Scale(squares);
@@ -124,12 +121,12 @@ double DepthwiseConvBackwardData::ErrorScale(const Args& args, int /*output*/) {
 double DepthwiseConvBackwardWeights::ErrorScale(const Args& args, int /*output*/) {
   std::vector<double> squares = Zeros(args.dw.elements());
   for (std::int64_t i = 0; i < args.dw.elements() && args.accumulate; ++i) {
-    squares[static_cast<std::size_t>(i)] = Square(At(args.dw, i));
+    squares[static_cast<std::size_t>(i)] = Square(ValueAt(args.dw, i));
   }
   ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
     for (std::int64_t i = 0; i < args.geometry.c_in; ++i) {
       squares[static_cast<std::size_t>(tap + i)] +=
-          Square(At(args.x, in + i) * At(args.dy, out + i));
+          Square(ValueAt(args.x, in + i) * ValueAt(args.dy, out + i));
     }
   });
   return Scale(squares);

@@ -6,7 +6,14 @@
 #include <cmath>
 #include <initializer_list>
 
+#include "kernels/core/tensor.h"
+
 namespace nasengine {
+
+// Element i of an f32 or f64 view.
+inline double ValueAt(ConstView view, std::int64_t i) {
+  return view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
+}
 
 // Largest over an output's elements of sqrt(K) * RMS(terms), terms being what sums to the element.
 // The largest, because outputs of real networks have channels of very different size; and never

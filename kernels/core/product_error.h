@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/core/error_scale.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
@@ -27,8 +28,7 @@ inline LargestMeanSquares MeanSquares(ConstView view, std::int64_t columns) {
     double sum = 0;
     for (std::int64_t column = 0; column < columns; ++column) {
       const std::int64_t i = row * columns + column;
-      const double value =
-          view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
+      const double value = ValueAt(view, i);
       sum += value * value;
       by_column[static_cast<std::size_t>(column)] += value * value;
     }

@@ -20,10 +20,6 @@ void CheckOptional(const char* op, const char* name, ConstView view, ConstView x
   if (!view.empty()) CheckChannels(op, name, view, x);
 }
 
-double At(ConstView view, std::int64_t i) {
-  return view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
-}
-
 // Calls visit(value) for channel `channel` of every row.
 template <class Visit>
 void ForEachRow(ConstView x, std::int64_t channel, const Visit& visit) {
@@ -41,10 +37,10 @@ struct Moments {
 Moments ChannelMoments(ConstView x, std::int64_t channel) {
   const double rows = static_cast<double>(std::max<std::int64_t>(1, x.shape.rows()));
   Moments moments;
-  ForEachRow(x, channel, [&](std::int64_t i) { moments.mean += At(x, i) / rows; });
+  ForEachRow(x, channel, [&](std::int64_t i) { moments.mean += ValueAt(x, i) / rows; });
   ForEachRow(x, channel, [&](std::int64_t i) {
-    moments.variance += std::pow(At(x, i) - moments.mean, 2) / rows;
-    moments.largest = std::max(moments.largest, std::abs(At(x, i)));
+    moments.variance += std::pow(ValueAt(x, i) - moments.mean, 2) / rows;
+    moments.largest = std::max(moments.largest, std::abs(ValueAt(x, i)));
   });
   moments.mean_square = moments.variance + moments.mean * moments.mean;
   return moments;
@@ -118,17 +114,18 @@ double BatchNormForward::ErrorScale(const Args& args, int output) {
     const Moments x = ChannelMoments(args.x, channel);
     const double inv_std = 1 / std::sqrt(x.variance + args.epsilon);
     if (output == 0) {
-      AddValueTerms(scale, x, x.mean, At(args.gamma, channel) * inv_std, At(args.beta, channel));
+      AddValueTerms(scale, x, x.mean, ValueAt(args.gamma, channel) * inv_std,
+                    ValueAt(args.beta, channel));
     } else if (output == 1) {
       scale.Element({MeanErrorScale(rows, x.mean_square), x.mean});
     } else if (output == 2) {
       scale.Element({inv_std});
     } else if (output == 3) {
-      scale.Element({(1 - momentum) * At(args.running_mean, channel), momentum * x.mean,
+      scale.Element({(1 - momentum) * ValueAt(args.running_mean, channel), momentum * x.mean,
                      momentum * MeanErrorScale(rows, x.mean_square)});
     } else {
       const double unbiased = x.variance * rows / std::max(1.0, rows - 1);
-      scale.Element({(1 - momentum) * At(args.running_var, channel), momentum * unbiased});
+      scale.Element({(1 - momentum) * ValueAt(args.running_var, channel), momentum * unbiased});
     }
   }
   return scale.value();
@@ -137,9 +134,9 @@ double BatchNormForward::ErrorScale(const Args& args, int output) {
 double BatchNormInference::ErrorScale(const Args& args, int /*output*/) {
   TermScale scale;
   for (std::int64_t channel = 0; channel < args.x.shape.back(); ++channel) {
-    const double inv_std = 1 / std::sqrt(At(args.var, channel) + args.epsilon);
-    AddValueTerms(scale, ChannelMoments(args.x, channel), At(args.mean, channel),
-                  At(args.gamma, channel) * inv_std, At(args.beta, channel));
+    const double inv_std = 1 / std::sqrt(ValueAt(args.var, channel) + args.epsilon);
+    AddValueTerms(scale, ChannelMoments(args.x, channel), ValueAt(args.mean, channel),
+                  ValueAt(args.gamma, channel) * inv_std, ValueAt(args.beta, channel));
   }
   return scale.value();
 }
@@ -151,25 +148,25 @@ double BatchNormBackward::ErrorScale(const Args& args, int output) {
   TermScale scale;
   const double rows = static_cast<double>(std::max<std::int64_t>(1, args.x.shape.rows()));
   for (std::int64_t channel = 0; channel < args.x.shape.back(); ++channel) {
-    const double mean = At(args.mean, channel);
-    const double inv_std = At(args.inv_std, channel);
+    const double mean = ValueAt(args.mean, channel);
+    const double inv_std = ValueAt(args.inv_std, channel);
     double gradient = 0, projection = 0;  // sums of squares
     double largest_gradient = 0, largest_x = 0;
     ForEachRow(args.x, channel, [&](std::int64_t i) {
-      const double g = At(args.dy, i);
+      const double g = ValueAt(args.dy, i);
       gradient += g * g;
-      const double normalised = (At(args.x, i) - mean) * inv_std;
+      const double normalised = (ValueAt(args.x, i) - mean) * inv_std;
       projection += std::pow(g * normalised, 2);
       largest_gradient = std::max(largest_gradient, std::abs(g));
       largest_x = std::max(largest_x, std::abs(normalised));
     });
     if (output == 0) {
-      const double factor = At(args.gamma, channel) * inv_std;
+      const double factor = ValueAt(args.gamma, channel) * inv_std;
       const double rms = std::sqrt(gradient / rows);
       scale.Element({factor * largest_gradient, factor * rms, factor * rms * largest_x});
     } else {
       const View& sum = output == 1 ? args.dgamma : args.dbeta;
-      const double before = args.accumulate ? At(sum, channel) : 0;
+      const double before = args.accumulate ? ValueAt(sum, channel) : 0;
       const double mean_square = (output == 1 ? projection : gradient) / rows;
       scale.Element({before, ProductErrorScale(rows, mean_square, 1)});
     }
