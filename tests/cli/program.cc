@@ -17,35 +17,12 @@
 #include "kernels/core/file_io.h"
 #include "nas/space/space_file.h"
 #include "tests/support/fake_latency_table.h"
+#include "tests/support/tiny_space.h"
 
 namespace nasengine {
 namespace {
 
-constexpr char kTinySpace[] = R"(version = 1
-name = "tiny"
-input = [12, 12, 1]
-classes = 3
-
-[[layer]]
-name = "stem"
-op = "conv"
-channels = 4
-kernel = 3
-activation = "relu6"
-key = "Conv"
-
-[[stage]]
-channels = 8
-blocks = 2
-stride = 2
-candidates = ["3x3_MBConv3", "5x5_MBConv3"]
-zero = true
-
-[[layer]]
-name = "classifier"
-op = "classifier"
-
-[recipe]
+constexpr char kTinyRecipe[] = R"([recipe]
 batch = 32
 warmup_epochs = 1
 search_epochs = 1
@@ -133,7 +110,7 @@ void ExpectRefusal(const ProgramResult& result, int exit_code,
 
 TinyTask::TinyTask(std::string folder_path)
     : folder(std::move(folder_path)), space(folder + "/tiny.toml"), table(folder + "/table.json") {
-  std::ofstream(space) << kTinySpace;
+  std::ofstream(space) << TinySpaceToml({.input = {12, 12, 1}}) << kTinyRecipe;
   SaveLatencyTable(table, FakeLatencyTable(LoadSpace(space)));
 }
 

@@ -3,44 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "kernels/core/file_io.h"
-#include "tests/cli/program.h"
-#include "tests/support/temp_dir.h"
+#include "tests/cli/tiny_search.h"
 
 namespace nasengine {
 namespace {
 
 using Json = nlohmann::json;
 
-class RecipeCliTest : public ::testing::Test {
- protected:
-  // A search of a few steps into folder `name`.
-  ProgramResult Search(const std::string& name, const std::vector<std::string>& more) const {
-    std::vector<std::string> words = task_.Search({"--max-steps", "8", "--out", Path(name)});
-    words.insert(words.end(), more.begin(), more.end());
-    return RunProgram(words, folder_.path());
-  }
-  std::string Path(const std::string& name) const { return folder_ / name; }
-
-  // Without what the clock and the memory decide.
-  std::vector<Json> Metrics(const std::string& name) const {
-    std::istringstream lines(ReadFile(Path(name + "/metrics.jsonl")));
-    std::vector<Json> records;
-    for (std::string line; std::getline(lines, line);) {
-      records.push_back(Json::parse(line));
-      records.back().erase("ms");
-      records.back().erase("peak_bytes");
-    }
-    return records;
-  }
-
-  TempDir folder_;
-  TinyTask task_{folder_.path()};
-};
+using RecipeCliTest = TinySearchTest;
 
 TEST_F(RecipeCliTest, APresetIsTheRecipeThatIsWrittenAndRepeated) {
   // No architecture step comes in the first epoch, of 15 batches.
@@ -55,7 +29,7 @@ TEST_F(RecipeCliTest, APresetIsTheRecipeThatIsWrittenAndRepeated) {
   EXPECT_EQ(toml.find("preset"), std::string::npos) << "its values say it all";
   ASSERT_EQ(RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}).exit_code,
             0);
-  EXPECT_EQ(Metrics("a"), Metrics("b"));
+  EXPECT_EQ(Timeless("a"), Timeless("b"));
   EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
 }
 

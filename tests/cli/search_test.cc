@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,9 +16,8 @@
 #include "nas/latency/latency_table.h"
 #include "nas/space/architecture_file.h"
 #include "nas/space/space_file.h"
-#include "tests/cli/program.h"
+#include "tests/cli/tiny_search.h"
 #include "tests/support/fake_latency_table.h"
-#include "tests/support/temp_dir.h"
 
 namespace nasengine {
 namespace {
@@ -27,35 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-class SearchTest : public ::testing::Test {
- protected:
-  // A search of a few steps into folder `name`.
-  ProgramResult Search(const std::string& name, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words = task_.Search({"--max-steps", "8", "--out", Path(name)});
-    words.insert(words.end(), more.begin(), more.end());
-    return RunProgram(words, folder_.path());
-  }
-  std::string Path(const std::string& name) const { return folder_ / name; }
-
-  std::vector<Json> Metrics(const std::string& name) const {
-    std::istringstream lines(ReadFile(Path(name + "/metrics.jsonl")));
-    std::vector<Json> records;
-    for (std::string line; std::getline(lines, line);) records.push_back(Json::parse(line));
-    return records;
-  }
-  // What the seed decides.
-  std::vector<Json> Timeless(const std::string& name) const {
-    std::vector<Json> records = Metrics(name);
-    for (Json& record : records) {
-      record.erase("ms");
-      record.erase("peak_bytes");
-    }
-    return records;
-  }
-
-  TempDir folder_;
-  TinyTask task_{folder_.path()};
-};
+using SearchTest = TinySearchTest;
 
 TEST_F(SearchTest, ARefusedRunLeavesTheOldResults) {
   ASSERT_EQ(Search("run").exit_code, 0);

@@ -25,24 +25,27 @@ struct TinySpaceOptions {
   bool share = false;  // one gate for all blocks of the stage
 };
 
-// A stem, the stage, a classifier; small batches, short phases, no augmentation, no dropout.
-inline SearchSpace TinySpace(const TinySpaceOptions& options = {}) {
+// A stem, the stage, a classifier, as a space file.
+inline std::string TinySpaceToml(const TinySpaceOptions& options = {}) {
   std::string candidates;
   for (const std::string& candidate : options.candidates) {
     candidates += StrCat(candidates.empty() ? "" : ", ", "\"", candidate, "\"");
   }
   const Size3& input = options.input;
-  SearchSpace space = ParseSpace(
-      StrCat("version = 1\nname = \"tiny\"\ninput = [", input.h, ", ", input.w, ", ", input.c,
-             "]\nclasses = ", options.classes,
-             "\n[[layer]]\nname = \"stem\"\nop = \"conv\"\nkernel = ", options.stem_kernel,
-             "\nchannels = ", options.stem_channels,
-             "\nactivation = \"relu6\"\nkey = \"Conv\"\n[[stage]]\nchannels = ", options.channels,
-             "\nblocks = ", options.blocks, "\nstride = ", options.stride, "\ncandidates = [",
-             candidates, "]\nzero = ", options.zero ? "true" : "false",
-             options.share ? "\nshare = \"stage\"" : "",
-             "\n[[layer]]\nname = \"classifier\"\nop = \"classifier\"\n"),
-      "tiny.toml");
+  return StrCat(
+      "version = 1\nname = \"tiny\"\ninput = [", input.h, ", ", input.w, ", ", input.c,
+      "]\nclasses = ", options.classes,
+      "\n[[layer]]\nname = \"stem\"\nop = \"conv\"\nkernel = ", options.stem_kernel,
+      "\nchannels = ", options.stem_channels,
+      "\nactivation = \"relu6\"\nkey = \"Conv\"\n[[stage]]\nchannels = ", options.channels,
+      "\nblocks = ", options.blocks, "\nstride = ", options.stride, "\ncandidates = [", candidates,
+      "]\nzero = ", options.zero ? "true" : "false", options.share ? "\nshare = \"stage\"" : "",
+      "\n[[layer]]\nname = \"classifier\"\nop = \"classifier\"\n");
+}
+
+// That space with small batches, short phases, no augmentation, no dropout.
+inline SearchSpace TinySpace(const TinySpaceOptions& options = {}) {
+  SearchSpace space = ParseSpace(TinySpaceToml(options), "tiny.toml");
   Recipe& recipe = space.recipe;
   recipe.batch = 16;
   recipe.warmup_epochs = 1;

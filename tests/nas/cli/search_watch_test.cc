@@ -13,35 +13,12 @@
 #include "nas/space/space_file.h"
 #include "tests/support/fake_latency_table.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/tiny_space.h"
 
 namespace nasengine {
 namespace {
 
-constexpr char kSpace[] = R"(version = 1
-name = "tiny"
-input = [12, 12, 1]
-classes = 3
-
-[[layer]]
-name = "stem"
-op = "conv"
-channels = 4
-kernel = 3
-activation = "relu6"
-key = "Conv"
-
-[[stage]]
-channels = 8
-blocks = 3
-stride = 2
-candidates = ["3x3_MBConv3", "5x5_MBConv3"]
-zero = true
-
-[[layer]]
-name = "classifier"
-op = "classifier"
-
-[recipe]
+constexpr char kRecipe[] = R"([recipe]
 batch = 64
 warmup_epochs = 2
 search_epochs = 3
@@ -59,7 +36,8 @@ calibration_batches = 1
 class SearchWatchTest : public ::testing::Test {
  protected:
   SearchWatchTest() {
-    WriteFileAtomically(Path("space.toml"), kSpace);
+    WriteFileAtomically(Path("space.toml"),
+                        TinySpaceToml({.input = {12, 12, 1}, .blocks = 3}) + kRecipe);
     const SearchSpace space = LoadSpace(Path("space.toml"));
     WriteFileAtomically(Path("table.json"), LatencyTableToJson(FakeLatencyTable(space)));
   }

@@ -13,34 +13,15 @@
 #include "kernels/core/rng.h"
 #include "nas/space/space_file.h"
 #include "tests/support/fake_latency_table.h"
+#include "tests/support/tiny_space.h"
 
 namespace nasengine {
 namespace {
 
 using Alphas = std::vector<std::vector<double>>;
 
-constexpr const char* kTinySpace = R"(version = 1
-name = "tiny"
-input = [8, 8, 3]
-classes = 5
-[[layer]]
-name = "stem"
-op = "conv"
-channels = 4
-kernel = 3
-activation = "relu6"
-key = "Conv"
-[[stage]]
-channels = 8
-blocks = 2
-stride = 2
-candidates = ["3x3_MBConv3", "5x5_MBConv6"]
-zero = true
-[[layer]]
-name = "classifier"
-op = "classifier"
-)";
-
+const TinySpaceOptions kTiny = {
+    .input = {8, 8, 3}, .classes = 5, .candidates = {"3x3_MBConv3", "5x5_MBConv6"}};
 // 1 ms for the stem, 2 for the classifier, kernel + expand / 10 + 0.5 with a residual otherwise.
 double TinyMs(const LayerDesc& layer) {
   if (layer.op == LayerOp::kConv) return 1;
@@ -48,9 +29,8 @@ double TinyMs(const LayerDesc& layer) {
   return layer.kernel + layer.expand / 10.0 + (HasResidual(layer) ? 0.5 : 0);
 }
 
-SearchSpace TinySpace() { return ParseSpace(kTinySpace, "tiny.toml"); }
 LatencyModel TinyModel() {
-  return LatencyModel(TinySpace(), FakeLatencyTable(TinySpace(), TinyMs));
+  return LatencyModel(TinySpace(kTiny), FakeLatencyTable(TinySpace(kTiny), TinyMs));
 }
 
 std::vector<double> Softmax64(const std::vector<double>& alpha) {
@@ -101,10 +81,10 @@ TEST(LatencyModelTest, SumsByHand) {
 }
 
 TEST(LatencyModelTest, TiedBlocksReachWhatOneCandidateForAllReaches) {
-  std::string toml = kTinySpace;
-  const std::string zero = "zero = true";
-  toml.replace(toml.find(zero), zero.size(), "share = 'stage'");
-  const SearchSpace space = ParseSpace(toml, "tied.toml");
+  TinySpaceOptions tied = kTiny;
+  tied.zero = false;
+  tied.share = true;
+  const SearchSpace space = ParseSpace(TinySpaceToml(tied), "tied.toml");
   ASSERT_EQ(space.Gates().size(), 1u);
   // The first candidate is the cheap one in the first block and the dear one in the second.
   const LatencyModel model(space, FakeLatencyTable(space, [](const LayerDesc& layer) {
@@ -175,14 +155,14 @@ TEST(LatencyModelTest, AddingAConstantToTheAlphasChangesNothing) {
 }
 
 TEST(LatencyModelTest, NamesEveryMissingKeyOnce) {
-  LatencyTable table = FakeLatencyTable(TinySpace(), TinyMs);
+  LatencyTable table = FakeLatencyTable(TinySpace(kTiny), TinyMs);
   const std::string first = "Conv-input:8x8x3-output:8x8x4";
   const std::string second =
       "expanded_conv-input:4x4x8-output:4x4x8-expand:3-kernel:3-stride:1-idskip:1";
   ASSERT_EQ(table.entries.erase(first), 1u);
   ASSERT_EQ(table.entries.erase(second), 1u);
   try {
-    const LatencyModel model(TinySpace(), table, {.name = "pixel.json"});
+    const LatencyModel model(TinySpace(kTiny), table, {.name = "pixel.json"});
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
@@ -204,7 +184,7 @@ TEST(LatencyModelTest, RefusesWhatDoesNotFitTheSpace) {
 }
 
 TEST(LatencyModelTest, PredictsANetworkLayerByLayer) {
-  const SearchSpace space = TinySpace();
+  const SearchSpace space = TinySpace(kTiny);
   LatencyTable table = FakeLatencyTable(space, TinyMs);
   const NetworkDesc network = Derive(space, std::vector<int>{1, 0});
   const NetworkPrediction whole = PredictNetwork(table, network);
