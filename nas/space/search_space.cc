@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
+#include <iterator>
 
 #include "kernels/core/error.h"
 #include "nas/space/counts.h"
@@ -113,7 +113,8 @@ std::string SearchSpace::NetworkCount() const {
     Multiply(digits, static_cast<int64_t>(candidates));
   }
   std::string text;
-  for (const int digit : std::views::reverse(digits)) text += static_cast<char>('0' + digit);
+  std::transform(digits.rbegin(), digits.rend(), std::back_inserter(text),
+                 [](int digit) { return static_cast<char>('0' + digit); });
   return text;
 }
 
