@@ -22,14 +22,32 @@ Tensor Zeros(Context& context, const Tensor& like, MemoryCategory category) {
   return zeros;
 }
 
+// Where element i of a kernel [k, k, channels] or of a matrix lies, one number a place. Sides and
+// channels of either stay far below the 2^16 and 2^32 that it has room for.
+std::uint64_t PlaceOf(const Shape& shape, std::int64_t i) {
+  const std::int64_t column = i % shape.back();
+  const std::int64_t row = i / shape.back();
+  std::int64_t place = row;
+  if (shape.rank() == 3) {
+    constexpr std::int64_t kCentre = 1 << 15;
+    const std::int64_t side = shape[1];
+    place = (kCentre + row / side - side / 2) << 16 | (kCentre + row % side - side / 2);
+  }
+  return static_cast<std::uint64_t>(place) << 32 | static_cast<std::uint64_t>(column);
+}
+
 // The numbers of one parameter; `stream` tells it from all others of the same seed.
 template <class T>
-std::vector<T> InitialValues(const ParameterSpec& spec, const Rng& rng, std::uint64_t stream) {
+std::vector<T> InitialValues(const ParameterSpec& spec, const Rng& rng, std::uint64_t stream,
+                             NumbersBy by) {
   std::vector<T> values(static_cast<std::size_t>(spec.shape.elements()));
   const double fan = static_cast<double>(spec.fan);
   const double deviation = std::sqrt(2.0 / fan);
   const double bound = 1.0 / std::sqrt(fan);
   for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint64_t number = by == NumbersBy::kPlace
+                                     ? PlaceOf(spec.shape, static_cast<std::int64_t>(i))
+                                     : static_cast<std::uint64_t>(i);
     switch (spec.initializer) {
       case Initializer::kZeros:
         break;
@@ -37,10 +55,10 @@ std::vector<T> InitialValues(const ParameterSpec& spec, const Rng& rng, std::uin
         values[i] = 1;
         break;
       case Initializer::kNormalFanOut:
-        values[i] = static_cast<T>(deviation * rng.Normal(stream, i));
+        values[i] = static_cast<T>(deviation * rng.Normal(stream, number));
         break;
       case Initializer::kUniformFanIn:
-        values[i] = static_cast<T>(bound * (2.0 * rng.Uniform(stream, i) - 1.0));
+        values[i] = static_cast<T>(bound * (2.0 * rng.Uniform(stream, number) - 1.0));
         break;
     }
   }
@@ -85,7 +103,7 @@ void ParameterSlab::Allocate(Context& context, MemoryCategory category, DType dt
   backend_ = &context.backend();
 }
 
-void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix) {
+void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix, NumbersBy by) {
   NAS_CHECK(values_.defined(), "slab: initialized before Allocate");
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     const std::string name = prefix + specs_[i].name;
@@ -95,9 +113,9 @@ void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix) {
       backend_->CopyFromHost(to.data(), numbers.data(), static_cast<std::size_t>(to.bytes()));
     };
     if (to.dtype() == DType::kF64) {
-      fill(InitialValues<double>(specs_[i], rng, stream));
+      fill(InitialValues<double>(specs_[i], rng, stream, by));
     } else {
-      fill(InitialValues<float>(specs_[i], rng, stream));
+      fill(InitialValues<float>(specs_[i], rng, stream, by));
     }
   }
 }

@@ -22,6 +22,8 @@ struct ConvBnActOptions {
   float bn_momentum = 0.1f;
   // A depthwise convolution starts by the fan-out of one of its groups, kernel^2, not of all.
   bool fan_out_per_group = false;
+  // The batch norm's scale starts at 0 instead of 1, and with it all that the layer gives.
+  bool zero_scale = false;
 };
 
 class ConvBnAct final : public Module {

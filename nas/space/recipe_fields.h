@@ -29,6 +29,7 @@ struct Words {
 
 inline constexpr std::string_view kDecayWords[] = {"all", "weights"};
 inline constexpr std::string_view kWeightInitWords[] = {"fan-out", "fan-out-per-group"};
+inline constexpr std::string_view kCandidateStartWords[] = {"independent", "aligned"};
 inline constexpr std::string_view kAlphaInitWords[] = {"normal", "uniform"};
 inline constexpr std::string_view kValidationSplitWords[] = {"stratified", "equal"};
 inline constexpr std::string_view kColorJitterWords[] = {"none", "normal", "strong"};
@@ -64,6 +65,7 @@ void VisitWeights(R& r, const Visit& visit) {
   visit("decay", r.decay, Words{kDecayWords});
   visit("label_smoothing", r.label_smoothing, Reals{0.0, 0.99});
   visit("weight_init", r.weight_init, Words{kWeightInitWords});
+  visit("candidate_start", r.candidate_start, Words{kCandidateStartWords});
   visit("train_warmup_epochs", r.train_warmup_epochs, kEpochs);
   visit("train_warmup_start", r.train_warmup_start, kShare);
   visit("train_nesterov", r.train_nesterov, Booleans{});

@@ -12,7 +12,7 @@ namespace nasengine {
 namespace {
 
 std::unique_ptr<Module> MakeModule(const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                                   WeightInit init, ModuleSlabs slabs) {
+                                   const WeightStart& start, ModuleSlabs slabs) {
   switch (desc.op) {
     case LayerOp::kConv:
       return std::make_unique<ConvBnAct>(
@@ -27,7 +27,7 @@ std::unique_ptr<Module> MakeModule(const LayerDesc& desc, const BatchNormDesc& b
                            .bn_momentum = static_cast<float>(batch_norm.momentum)},
           "", slabs);
     case LayerOp::kMbconv:
-      return MakeMbconvBranch(desc, batch_norm, init, slabs);
+      return MakeMbconvBranch(desc, batch_norm, start, slabs);
     case LayerOp::kClassifier:
       return std::make_unique<Classifier>(desc.in.c, desc.out.c, static_cast<float>(desc.dropout),
                                           "", slabs);
@@ -45,9 +45,9 @@ void CopySlab(const ParameterSlab& from, const ParameterSlab& to) {
 }  // namespace
 
 BuiltLayer::BuiltLayer(Context& context, const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                       std::string name, WeightInit init)
-    : desc_(desc), name_(std::move(name)) {
-  module_ = MakeModule(desc_, batch_norm, init, {.parameters = parameters_, .buffers = buffers_});
+                       std::string name, WeightStart start)
+    : desc_(desc), name_(std::move(name)), start_(std::move(start)) {
+  module_ = MakeModule(desc_, batch_norm, start_, {.parameters = parameters_, .buffers = buffers_});
   parameters_.Allocate(context);
   buffers_.Allocate(context);
 }
@@ -63,7 +63,11 @@ Variable BuiltLayer::Forward(Tape& tape, const Variable& x, const ForwardOptions
 }
 
 void BuiltLayer::Initialize(const Rng& rng) {
-  parameters_.Initialize(rng, name_);
+  if (start_.aligned_as.empty()) {
+    parameters_.Initialize(rng, name_);
+  } else {
+    parameters_.Initialize(rng, start_.aligned_as, NumbersBy::kPlace);
+  }
   buffers_.Initialize(rng, name_);
 }
 

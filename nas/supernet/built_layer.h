@@ -8,17 +8,17 @@
 
 #include "autograd/module/module.h"
 #include "nas/space/network_desc.h"
-#include "nas/space/recipe.h"
+#include "nas/supernet/weight_start.h"
 
 namespace nasengine {
 
 class BuiltLayer {
  public:
-  // Weights are zero until Initialize, which starts them by `init`. `name` prefixes the parameters'
+  // Weights are zero until Initialize, which starts them by `start`. `name` prefixes the parameters'
   // names, e.g. "block3/5x5_MBConv6/". kZero has no weights and cannot be built: throws
   // kInvalidArgument.
   BuiltLayer(Context& context, const LayerDesc& desc, const BatchNormDesc& batch_norm,
-             std::string name, WeightInit init = WeightInit::kFanOut);
+             std::string name, WeightStart start = {});
   BuiltLayer(const BuiltLayer&) = delete;
   BuiltLayer& operator=(const BuiltLayer&) = delete;
 
@@ -42,6 +42,7 @@ class BuiltLayer {
  private:
   LayerDesc desc_;
   std::string name_;
+  WeightStart start_;
   ParameterSlab parameters_;
   ParameterSlab buffers_;
   std::unique_ptr<Module> module_;

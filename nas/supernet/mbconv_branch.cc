@@ -11,7 +11,7 @@ namespace {
 
 class MbconvBranch final : public Module {
  public:
-  MbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm, WeightInit init,
+  MbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm, const WeightStart& start,
                ModuleSlabs slabs) {
     const std::int64_t middle = ExpandedChannels(desc);
     const auto stage = [&](ConvKind kind, std::int64_t c_in, std::int64_t c_out,
@@ -25,7 +25,7 @@ class MbconvBranch final : public Module {
                               .activation = activation,
                               .bn_epsilon = static_cast<float>(batch_norm.epsilon),
                               .bn_momentum = static_cast<float>(batch_norm.momentum),
-                              .fan_out_per_group = init == WeightInit::kFanOutPerGroup};
+                              .fan_out_per_group = start.init == WeightInit::kFanOutPerGroup};
     };
     if (desc.expand > 1) {
       expand_ = std::make_unique<ConvBnAct>(
@@ -33,8 +33,10 @@ class MbconvBranch final : public Module {
     }
     depthwise_ = std::make_unique<ConvBnAct>(
         stage(ConvKind::kDepthwise, middle, middle, desc.activation), "depthwise.", slabs);
-    project_ = std::make_unique<ConvBnAct>(
-        stage(ConvKind::kPointwise, middle, desc.out.c, Activation::kNone), "project.", slabs);
+    ConvBnActOptions project =
+        stage(ConvKind::kPointwise, middle, desc.out.c, Activation::kNone);
+    project.zero_scale = HasResidual(desc) && !start.aligned_as.empty();
+    project_ = std::make_unique<ConvBnAct>(project, "project.", slabs);
   }
 
   Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const override {
@@ -52,8 +54,8 @@ class MbconvBranch final : public Module {
 }  // namespace
 
 std::unique_ptr<Module> MakeMbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                                         WeightInit init, ModuleSlabs slabs) {
-  return std::make_unique<MbconvBranch>(desc, batch_norm, init, slabs);
+                                         const WeightStart& start, ModuleSlabs slabs) {
+  return std::make_unique<MbconvBranch>(desc, batch_norm, start, slabs);
 }
 
 }  // namespace nasengine

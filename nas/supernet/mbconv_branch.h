@@ -6,13 +6,13 @@
 
 #include "autograd/module/module.h"
 #include "nas/space/network_desc.h"
-#include "nas/space/recipe.h"
+#include "nas/supernet/weight_start.h"
 
 namespace nasengine {
 
 // The module of a kMbconv layer; its parameters go into `slabs` as expand.*, depthwise.*,
 // project.*.
 std::unique_ptr<Module> MakeMbconvBranch(const LayerDesc& desc, const BatchNormDesc& batch_norm,
-                                         WeightInit init, ModuleSlabs slabs);
+                                         const WeightStart& start, ModuleSlabs slabs);
 
 }  // namespace nasengine

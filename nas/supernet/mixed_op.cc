@@ -49,14 +49,14 @@ struct WeightedBranch {
 }  // namespace
 
 MixedOp::MixedOp(Context& context, const ChoiceNode& choice, const BatchNormDesc& batch_norm,
-                 WeightInit init) {
+                 const WeightStart& start) {
   for (const LayerDesc& desc : choice.candidates) {
     if (desc.op == LayerOp::kZero) {
       candidates_.push_back(nullptr);
       continue;
     }
     candidates_.push_back(std::make_unique<BuiltLayer>(
-        context, desc, batch_norm, choice.name + "/" + CandidateName(desc) + "/", init));
+        context, desc, batch_norm, choice.name + "/" + CandidateName(desc) + "/", start));
     residual_ = HasResidual(desc);
   }
 }

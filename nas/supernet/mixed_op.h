@@ -38,7 +38,7 @@ struct GateGradients {
 class MixedOp {
  public:
   MixedOp(Context& context, const ChoiceNode& choice, const BatchNormDesc& batch_norm,
-          WeightInit init = WeightInit::kFanOut);
+          const WeightStart& start = {});
 
   // `gates`, if not null, receives the gate gradients in the backward pass and must live until
   // then.

@@ -12,7 +12,8 @@ Network::Network(Context& context, const NetworkDesc& desc, WeightInit init) : d
       layers_.push_back(nullptr);
     } else {
       layers_.push_back(
-          std::make_unique<BuiltLayer>(context, layer, desc.batch_norm, layer.name + "/", init));
+          std::make_unique<BuiltLayer>(context, layer, desc.batch_norm, layer.name + "/",
+                                       WeightStart{.init = init}));
     }
   }
 }

@@ -8,11 +8,14 @@
 namespace nasengine {
 
 Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
-  const WeightInit init = space.recipe.weight_init;
+  const WeightStart own{.init = space.recipe.weight_init};
+  const bool aligned = space.recipe.candidate_start == CandidateStart::kAligned;
   for (const SpaceNode& node : space_.nodes) {
     Node built;
     if (const auto* choice = std::get_if<ChoiceNode>(&node)) {
-      built.mixed = std::make_unique<MixedOp>(context, *choice, space.batch_norm, init);
+      WeightStart start = own;
+      if (aligned) start.aligned_as = choice->name + "/";
+      built.mixed = std::make_unique<MixedOp>(context, *choice, space.batch_norm, start);
       built.block = blocks();
       gate_of_.push_back(choice->gate);
       if (choice->gate == static_cast<int>(gates_.size())) {
@@ -21,7 +24,7 @@ Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
     } else {
       const auto& desc = std::get<LayerDesc>(node);
       built.fixed =
-          std::make_unique<BuiltLayer>(context, desc, space.batch_norm, desc.name + "/", init);
+          std::make_unique<BuiltLayer>(context, desc, space.batch_norm, desc.name + "/", own);
     }
     nodes_.push_back(std::move(built));
   }

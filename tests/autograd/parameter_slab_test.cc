@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 #include <vector>
 
 #include "kernels/core/error.h"
@@ -164,6 +165,35 @@ TEST_F(ParameterSlabTest, MayBeEmpty) {
   slab.Initialize(Rng(1, RngPurpose::kWeights), "");
   EXPECT_EQ(slab.elements(), 0);
   EXPECT_EQ(slab.values().elements(), 0);
+}
+
+TEST_F(ParameterSlabTest, NumbersByPlaceAreSharedWhereParametersOverlap) {
+  const auto initial = [&](const Shape& shape, std::int64_t fan) {
+    ParameterSlab slab;
+    slab.Add({.name = "w", .shape = shape, .initializer = Initializer::kNormalFanOut, .fan = fan});
+    slab.Allocate(context());
+    slab.Initialize(Rng(1, RngPurpose::kWeights), "block1/", NumbersBy::kPlace);
+    return Numbers(slab.value(0));
+  };
+  // The small kernel is the centre of the large one, of the first channels.
+  const std::vector<float> small = initial({3, 3, 4}, 2);
+  const std::vector<float> large = initial({7, 7, 6}, 8);
+  for (std::size_t y = 0; y < 3; ++y) {
+    for (std::size_t x = 0; x < 3; ++x) {
+      for (std::size_t c = 0; c < 4; ++c) {
+        EXPECT_FLOAT_EQ(small[(y * 3 + x) * 4 + c], 2 * large[((y + 2) * 7 + x + 2) * 6 + c]);
+      }
+    }
+  }
+  EXPECT_EQ(std::set<float>(large.begin(), large.end()).size(), large.size());
+  // A matrix keeps its rows and columns when it gets more of them.
+  const std::vector<float> narrow = initial({2, 3}, 2);
+  const std::vector<float> wide = initial({4, 5}, 2);
+  for (std::size_t row = 0; row < 2; ++row) {
+    for (std::size_t column = 0; column < 3; ++column) {
+      EXPECT_EQ(narrow[row * 3 + column], wide[row * 5 + column]);
+    }
+  }
 }
 
 }  // namespace

@@ -334,5 +334,48 @@ TEST_F(SupernetTest, DepthwiseWeightsMayStartByTheFanOutOfOneGroup) {
   EXPECT_NEAR(again[0], std::sqrt(12.0) * base[0], 1e-6 * std::abs(again[0]));
 }
 
+TEST_F(SupernetTest, AlignedCandidatesStartAsOneFunction) {
+  SearchSpace space = TinySpace({.blocks = 3});
+  const Batch batch = RandomBatch(space, 4);
+  const auto logits = [&](const Path& path) {
+    Supernet supernet(context(), space);
+    supernet.Initialize(3);
+    Tape tape(context(), GradientsOf::kNothing);
+    return Copy(supernet.Forward(tape, batch.images, path, {}, {}).value());
+  };
+  const Path skipped{0, 2, 2};
+  const Path first{0, 0, 0};
+  const Path second{0, 1, 1};
+  EXPECT_NE(logits(first), logits(skipped));
+  space.recipe.candidate_start = CandidateStart::kAligned;
+  EXPECT_EQ(logits(first), logits(skipped));
+  EXPECT_EQ(logits(second), logits(skipped));
+  // What is derived and started anew is an ordinary network.
+  const Supernet supernet(context(), space);
+  const auto network = supernet.Derive(context(), first);
+  network->Initialize(3);
+  for (const float gamma : Copy(*network->state_dict().Find("block1/project.gamma"))) {
+    EXPECT_EQ(gamma, 1);
+  }
+}
+
+TEST_F(SupernetTest, AlignedCandidatesShareTheirNumbersWhereTheyOverlap) {
+  SearchSpace space = TinySpace();
+  space.recipe.candidate_start = CandidateStart::kAligned;
+  Supernet supernet(context(), space);
+  supernet.Initialize(3);
+  const auto of = [&](const Path& path, const std::string& name) {
+    return Copy(*supernet.Derive(context(), path)->state_dict().Find(name));
+  };
+  const Floats a = of(Path{0, 0}, "block1/expand.weight");
+  const Floats b = of(Path{1, 0}, "block1/expand.weight");
+  ASSERT_GT(b.size(), 0u);
+  const double scale = static_cast<double>(b[0]) / static_cast<double>(a[0]);
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    EXPECT_NEAR(b[i], scale * static_cast<double>(a[i]), 1e-6);
+  }
+  EXPECT_NE(of(Path{0, 0}, "block1/expand.weight"), of(Path{0, 0}, "block2/expand.weight"));
+}
+
 }  // namespace
 }  // namespace nasengine
