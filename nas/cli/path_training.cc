@@ -6,7 +6,6 @@
 #include "nas/cli/network_run.h"
 #include "nas/deploy/fold.h"
 #include "nas/deploy/runner.h"
-#include "nas/latency/latency_profiler.h"
 #include "nas/supernet/prepare.h"
 #include "nas/train/evaluator.h"
 #include "nas/train/network_training.h"
@@ -59,10 +58,11 @@ double PathTraining::Test(const Network& network) const {
   return Evaluate(parts_.session.context(), network, batches).top1;
 }
 
-RobustSummary PathTraining::Measure(const Network& network) const {
+NetworkTiming PathTraining::Measure(const Network& network) const {
   const FoldedGraph graph = Fold(parts_.session.context(), network);
   FoldedRunner runner(parts_.session.context(), graph, 1);
-  return MeasureNetwork(parts_.session.context(), runner, {.seed = parts_.config.seed});
+  return MeasureNetwork(parts_.session.context(), network.desc(), runner,
+                        {.seed = parts_.config.seed});
 }
 
 }  // namespace nasengine

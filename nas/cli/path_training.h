@@ -9,9 +9,9 @@
 #include "data/data_source.h"
 #include "data/loader.h"
 #include "data/split.h"
-#include "kernels/core/timer.h"
 #include "nas/cli/session.h"
 #include "nas/config/run_config.h"
+#include "nas/latency/latency_profiler.h"
 #include "nas/supernet/supernet.h"
 #include "nas/train/step_record.h"
 
@@ -38,8 +38,7 @@ class PathTraining {
   // Percent, on the held-out images and on the test set.
   double Validate(const Network& network) const;
   double Test(const Network& network) const;
-  // Milliseconds of one image.
-  RobustSummary Measure(const Network& network) const;
+  NetworkTiming Measure(const Network& network) const;
 
  private:
   Parts parts_;

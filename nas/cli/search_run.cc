@@ -321,9 +321,10 @@ void SearchRun::TrainDerived() {
   summary_.validation_top1 = training.Validate(*network);
   summary_.test_top1 = training.Test(*network);
   if (table_is_of_this_machine()) {
-    const RobustSummary measured = training.Measure(*network);
-    summary_.latency_ms.measured = measured.median;
-    summary_.latency_ms.measured_mad = measured.mad;
+    const NetworkTiming measured = training.Measure(*network);
+    summary_.latency_ms.measured = measured.whole.median;
+    summary_.latency_ms.measured_mad = measured.whole.mad;
+    summary_.latency_ms.layers_beside = measured.layers;
   }
 }
 
@@ -353,7 +354,7 @@ void SearchRun::TrainBaselines() {
          .parameters = counts.parameters,
          .macs = counts.macs,
          .predicted_ms = model_->PathMs(baseline.path),
-         .measured_ms = table_is_of_this_machine() ? training.Measure(*network).median : 0,
+         .measured_ms = table_is_of_this_machine() ? training.Measure(*network).whole.median : 0,
          .validation_top1 = training.Validate(*network),
          .test_top1 = training.Test(*network)});
   }

@@ -143,13 +143,24 @@ LatencyTable MeasureTable(Context& context, std::span<const KeyedLayer> layers,
   return table;
 }
 
-RobustSummary MeasureNetwork(Context& context, FoldedRunner& runner,
+NetworkTiming MeasureNetwork(Context& context, const NetworkDesc& desc, FoldedRunner& runner,
                              const ProfileOptions& options) {
   CheckOptions(options);
+  std::vector<FoldedRunner> layers;
+  layers.reserve(desc.layers.size());
   std::vector<Subject> subjects;
   subjects.emplace_back(context, runner, options.seed);
-  SampleInTurn(subjects, std::vector<Pass>{{0}}, options);
-  return subjects.front().Summary();
+  Pass through_layers;
+  for (const LayerDesc& layer : desc.layers) {
+    if (layer.op == LayerOp::kZero) continue;
+    const FoldedGraph graph = FoldLayer(context, layer, desc.batch_norm, options.seed);
+    through_layers.push_back(subjects.size());
+    subjects.emplace_back(context, layers.emplace_back(context, graph, 1), options.seed);
+  }
+  SampleInTurn(subjects, std::vector<Pass>{{0}, through_layers}, options);
+  NetworkTiming timing{.whole = subjects.front().Summary()};
+  for (const std::size_t i : through_layers) timing.layers += subjects[i].Summary().median;
+  return timing;
 }
 
 }  // namespace nasengine

@@ -39,8 +39,17 @@ struct ProfileOptions {
 LatencyTable MeasureTable(Context& context, std::span<const KeyedLayer> layers,
                           const BatchNormDesc& batch_norm, const ProfileOptions& options);
 
-// Milliseconds of one run of the whole graph on seeded random images, by the same protocol: every
-// timed run follows an untimed one, on images written anew.
-RobustSummary MeasureNetwork(Context& context, FoldedRunner& runner, const ProfileOptions& options);
+// Milliseconds of one image.
+struct NetworkTiming {
+  RobustSummary whole;
+  // The medians of its layers, each timed on its own in the same rounds, added up.
+  double layers = 0;
+};
+
+// Times one run of the whole network on seeded random images, by the same protocol: every timed run
+// follows an untimed one, on images written anew. Between them run its layers, as those of a table
+// do: they tell whether the network or the machine differs from the table.
+NetworkTiming MeasureNetwork(Context& context, const NetworkDesc& desc, FoldedRunner& runner,
+                             const ProfileOptions& options);
 
 }  // namespace nasengine

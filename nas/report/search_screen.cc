@@ -15,6 +15,8 @@ namespace nasengine {
 namespace {
 
 constexpr int kBarColumns = 30;
+// A table is taken to hold still where its layers, timed again, come within this factor.
+constexpr double kSteadyMachine = 1.25;
 
 std::string Operation(const LayerDesc& layer) {
   const std::string stride = layer.stride > 1 ? fmt::format(", stride {}", layer.stride) : "";
@@ -36,6 +38,21 @@ std::string Line(std::string_view what, const std::string& text) {
   return fmt::format("  {:<13}{}\n", what, text);
 }
 
+// `what` before the first line of `text`, which is broken between words at the screen's width.
+std::string Paragraph(std::string_view what, const std::string& text) {
+  constexpr std::size_t kTextColumns = 84;
+  std::string lines;
+  std::string line;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (!line.empty() && line.size() + 1 + word.size() > kTextColumns) {
+      lines += Line(lines.empty() ? what : "", std::exchange(line, {}));
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return lines + Line(lines.empty() ? what : "", line);
+}
+
 std::string Percent(double value) { return fmt::format("{:.2f} %", value); }
 
 std::string AccuracyLines(const SearchSummary& summary) {
@@ -47,6 +64,16 @@ std::string AccuracyLines(const SearchSummary& summary) {
   return Line("accuracy", trained) +
          Line("", fmt::format("with the search's shared weights, before training, held-out {}",
                               Percent(summary.supernet_top1)));
+}
+
+// Why the measured latency is not the predicted one, where the machine is what changed.
+std::string MachineChange(const LatencySummary& latency) {
+  const double ratio = latency.layers_beside / latency.predicted;
+  if (ratio > 1 / kSteadyMachine && ratio < kSteadyMachine) return "";
+  return fmt::format(
+      ": this machine is {:.2g} times as {} as when the table was measured, as where other programs "
+      "share its cores (with fewer --threads they matter less)",
+      std::max(ratio, 1 / ratio), ratio > 1 ? "slow" : "fast");
 }
 
 std::string LatencyLines(const SearchSummary& summary) {
@@ -67,6 +94,10 @@ std::string LatencyLines(const SearchSummary& summary) {
   text += Line("", fmt::format("at the start expected {}; reference {}; table: {}",
                                FormatCost(latency.initial_expected, latency.cost),
                                FormatCost(latency.reference, latency.cost), latency.table));
+  if (latency.measured > 0) {
+    text += Paragraph("", fmt::format("its layers, timed beside it, take {}{}",
+                                      FormatMs(latency.layers_beside), MachineChange(latency)));
+  }
   return text;
 }
 
@@ -106,21 +137,6 @@ std::string TimeLines(const PhaseSeconds& seconds) {
                          cost, seconds.train, cost / seconds.train));
   }
   return text;
-}
-
-// `what` before the first line of `text`, which is broken between words at the screen's width.
-std::string Paragraph(std::string_view what, const std::string& text) {
-  constexpr std::size_t kTextColumns = 84;
-  std::string lines;
-  std::string line;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    if (!line.empty() && line.size() + 1 + word.size() > kTextColumns) {
-      lines += Line(lines.empty() ? what : "", std::exchange(line, {}));
-    }
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return lines + Line(lines.empty() ? what : "", line);
 }
 
 std::string WarningLines(const SearchSummary& summary) {

@@ -103,10 +103,11 @@ TEST_F(LatencyProfilerTest, TimesAWholeNetwork) {
   network.Initialize(1);
   FoldedRunner runner(context(), Fold(context(), network), 1);
   ProfileOptions options = Quick();
-  const RobustSummary summary = MeasureNetwork(context(), runner, options);
-  EXPECT_EQ(summary.count, 9);
-  EXPECT_GT(summary.median, 0);
-  EXPECT_LE(summary.min, summary.median);
+  const NetworkTiming timing = MeasureNetwork(context(), desc, runner, options);
+  EXPECT_EQ(timing.whole.count, 9);
+  EXPECT_GT(timing.whole.median, 0);
+  EXPECT_LE(timing.whole.min, timing.whole.median);
+  EXPECT_GT(timing.layers, 0);
 }
 
 TEST_F(LatencyProfilerTest, RefusesWhatMakesNoSense) {

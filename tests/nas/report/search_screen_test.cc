@@ -35,6 +35,21 @@ TEST(SearchScreenTest, TellsWhatAUserWantsToKnow) {
   EXPECT_FALSE(Has(screen, "Baselines")) << screen;
 }
 
+TEST(SearchScreenTest, SaysWhenTheMachineIsNotWhatItWas) {
+  SearchSummary summary = SampleSummary();
+  std::string screen = SearchScreen(summary, "runs/a");
+  EXPECT_TRUE(Has(screen, "its layers, timed beside it, take 0.3500 ms\n")) << screen;
+  summary.latency_ms.layers_beside = 0.92;
+  screen = SearchScreen(summary, "runs/a");
+  EXPECT_TRUE(Has(screen, "take 0.9200 ms: this machine is 2.3 times as slow")) << screen;
+  summary.latency_ms.layers_beside = 0.2;
+  screen = SearchScreen(summary, "runs/a");
+  EXPECT_TRUE(Has(screen, "take 0.2000 ms: this machine is 2 times as fast")) << screen;
+  summary.latency_ms.measured = 0;
+  screen = SearchScreen(summary, "runs/a");
+  EXPECT_FALSE(Has(screen, "beside it")) << screen;
+}
+
 TEST(SearchScreenTest, FitsAHundredColumns) {
   SearchSummary summary = SampleSummary();
   summary.baselines.push_back(SampleBaseline());
