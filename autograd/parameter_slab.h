@@ -26,9 +26,9 @@ enum class Initializer {
 };
 
 // Which random number an element gets: by its index alone; or by its place, that is by row and
-// column, for a depthwise kernel by the offset from its centre and the channel. By place, parameters
-// of one name and other sizes share the numbers where they overlap, up to the deviations of their
-// fans.
+// column, for a depthwise kernel by the offset from its centre and the channel. By place,
+// parameters of one name and other sizes share the numbers where they overlap, up to the deviations
+// of their fans.
 enum class NumbersBy { kElement, kPlace };
 
 struct ParameterSpec {
@@ -48,8 +48,8 @@ class ParameterSlab {
   // first. Contents are zero until Initialize. `dtype` is kF32, or kF64 for gradient checks.
   void Allocate(Context& context, MemoryCategory category = MemoryCategory::kWeights,
                 DType dtype = DType::kF32);
-  // Every parameter by its initializer; the numbers depend on (seed, prefix + name, element or place)
-  // alone, for `rng` of purpose kWeights. After Allocate.
+  // Every parameter by its initializer; the numbers depend on (seed, prefix + name, element or
+  // place) alone, for `rng` of purpose kWeights. After Allocate.
   void Initialize(const Rng& rng, const std::string& prefix, NumbersBy by = NumbersBy::kElement);
 
   const std::vector<ParameterSpec>& specs() const { return specs_; }

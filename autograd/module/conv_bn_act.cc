@@ -46,12 +46,11 @@ ConvBnAct::ConvBnAct(const ConvBnActOptions& options, const std::string& prefix,
                                    .shape = WeightShape(options),
                                    .initializer = Initializer::kNormalFanOut,
                                    .fan = options.kernel * options.kernel * (one_group ? 1 : c)});
-  gamma_ =
-      add(slabs.parameters,
-          {.name = "gamma",
-           .shape = {c},
-           .initializer = options.zero_scale ? Initializer::kZeros : Initializer::kOnes,
-           .decay = false});
+  gamma_ = add(slabs.parameters,
+               {.name = "gamma",
+                .shape = {c},
+                .initializer = options.zero_scale ? Initializer::kZeros : Initializer::kOnes,
+                .decay = false});
   beta_ = add(slabs.parameters,
               {.name = "beta", .shape = {c}, .initializer = Initializer::kZeros, .decay = false});
   running_mean_ = add(slabs.buffers, {.name = "running_mean", .shape = {c}});

@@ -71,7 +71,8 @@ std::string MachineChange(const LatencySummary& latency) {
   const double ratio = latency.layers_beside / latency.predicted;
   if (ratio > 1 / kSteadyMachine && ratio < kSteadyMachine) return "";
   return fmt::format(
-      ": this machine is {:.2g} times as {} as when the table was measured, as where other programs "
+      ": this machine is {:.2g} times as {} as when the table was measured, as where other "
+      "programs "
       "share its cores (with fewer --threads they matter less)",
       std::max(ratio, 1 / ratio), ratio > 1 ? "slow" : "fast");
 }

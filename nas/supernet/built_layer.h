@@ -14,8 +14,8 @@ namespace nasengine {
 
 class BuiltLayer {
  public:
-  // Weights are zero until Initialize, which starts them by `start`. `name` prefixes the parameters'
-  // names, e.g. "block3/5x5_MBConv6/". kZero has no weights and cannot be built: throws
+  // Weights are zero until Initialize, which starts them by `start`. `name` prefixes the
+  // parameters' names, e.g. "block3/5x5_MBConv6/". kZero has no weights and cannot be built: throws
   // kInvalidArgument.
   BuiltLayer(Context& context, const LayerDesc& desc, const BatchNormDesc& batch_norm,
              std::string name, WeightStart start = {});

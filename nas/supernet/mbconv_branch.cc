@@ -33,8 +33,7 @@ class MbconvBranch final : public Module {
     }
     depthwise_ = std::make_unique<ConvBnAct>(
         stage(ConvKind::kDepthwise, middle, middle, desc.activation), "depthwise.", slabs);
-    ConvBnActOptions project =
-        stage(ConvKind::kPointwise, middle, desc.out.c, Activation::kNone);
+    ConvBnActOptions project = stage(ConvKind::kPointwise, middle, desc.out.c, Activation::kNone);
     project.zero_scale = HasResidual(desc) && !start.aligned_as.empty();
     project_ = std::make_unique<ConvBnAct>(project, "project.", slabs);
   }

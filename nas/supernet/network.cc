@@ -11,9 +11,8 @@ Network::Network(Context& context, const NetworkDesc& desc, WeightInit init) : d
     if (layer.op == LayerOp::kZero) {
       layers_.push_back(nullptr);
     } else {
-      layers_.push_back(
-          std::make_unique<BuiltLayer>(context, layer, desc.batch_norm, layer.name + "/",
-                                       WeightStart{.init = init}));
+      layers_.push_back(std::make_unique<BuiltLayer>(context, layer, desc.batch_norm,
+                                                     layer.name + "/", WeightStart{.init = init}));
     }
   }
 }
