@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,22 @@ namespace nasengine {
 namespace {
 
 constexpr char kConfigFlag[] = "--config";
+
+// How many letters must be added, taken away or changed to make one word of the other
+// (Levenshtein).
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
 
 // A value of a configuration file as the command line would give it.
 std::string TextOf(const SourceValue& value) {
@@ -76,6 +93,31 @@ struct Flags::State {
   void Run(std::vector<std::string> arguments) {
     std::reverse(arguments.begin(), arguments.end());
     app.parse(std::move(arguments));
+  }
+
+  // The first word that is neither a flag nor a flag's value.
+  std::string WhatWasNotExpected(const std::vector<std::string>& words) const {
+    const auto unknown = std::ranges::find_if(words, [&](const std::string& word) {
+      return word.starts_with("-") &&
+             app.get_option_no_throw(word.substr(0, word.find('='))) == nullptr;
+    });
+    if (unknown == words.end()) {
+      return fmt::format("found '{}', expected flags", app.remaining().front());
+    }
+    const std::string flag = unknown->substr(0, unknown->find('='));
+    std::string nearest;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        const std::string other = "--" + name;
+        if (nearest.empty() || EditDistance(flag, other) < EditDistance(flag, nearest)) {
+          nearest = other;
+        }
+      }
+    }
+    // A third of the letters wrong is no misspelling.
+    const bool is_near = 3 * EditDistance(flag, nearest) < flag.size();
+    return fmt::format("unknown flag '{}'{}", flag,
+                       is_near ? fmt::format(", did you mean '{}'?", nearest) : "");
   }
 
   std::string command;
@@ -171,6 +213,8 @@ std::optional<int> Flags::Parse(Arguments arguments) {
   } catch (const CLI::CallForHelp&) {
     std::fputs(state_->app.help().c_str(), stdout);
     return kExitDone;
+  } catch (const CLI::ExtrasError&) {
+    return WrongUsage(state_->command, state_->WhatWasNotExpected(words));
   } catch (const CLI::ParseError& error) {
     return WrongUsage(state_->command, error.what());
   }

@@ -21,6 +21,11 @@ std::string Number(double value) {
   return std::isfinite(value) ? fmt::format("{:.9g}", value) : "null";
 }
 
+// Of the alphas, which the training of a derived network does not have.
+std::string OfAlphas(const StepRecord& record, double value) {
+  return record.phase == Phase::kTrain ? "null" : Number(value);
+}
+
 bool WriteAll(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = ::write(fd, bytes.data(), bytes.size());
@@ -39,8 +44,8 @@ std::string MetricsLine(const StepRecord& record, const CostUnit& cost) {
       "\"{}\":{},\"entropy\":{},\"ms\":{},\"peak_bytes\":{}}}\n",
       record.step, record.epoch, Name(record.phase), Number(record.loss), Number(record.top1),
       Number(record.lr), cost.is_latency() ? "expected_latency_ms" : "expected_cost",
-      Number(record.expected_latency_ms), Number(record.entropy), Number(record.ms),
-      record.peak_bytes);
+      OfAlphas(record, record.expected_latency_ms), OfAlphas(record, record.entropy),
+      Number(record.ms), record.peak_bytes);
 }
 
 MetricsLog::~MetricsLog() {

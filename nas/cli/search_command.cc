@@ -153,6 +153,7 @@ RunConfig Resolved(const RunConfig& config, const SearchEstimate& estimate,
 
 std::string EstimateText(const SearchEstimate& estimate) {
   const PhaseSeconds& seconds = estimate.seconds;
+  const Recipe& recipe = estimate.recipe;
   const std::string scored =
       estimate.scored_paths > 0 ? fmt::format(", {} paths scored", estimate.scored_paths) : "";
   const std::string all_paths =
@@ -160,10 +161,12 @@ std::string EstimateText(const SearchEstimate& estimate) {
           ? fmt::format("; all paths would take {}", FormatBytes(estimate.all_paths_bytes))
           : "";
   return fmt::format(
-      "estimate: warm-up {}, search {}, training {}; {} weight and {} architecture steps{}\n"
+      "estimate: warm-up {} ({}), search {} ({}), training {} ({} epochs); {} weight and {} "
+      "architecture steps{}\n"
       "memory:   {} planned of {}{}\n"
       "{:<9} reference {}",
-      FormatSeconds(seconds.warmup), FormatSeconds(seconds.search), FormatSeconds(seconds.train),
+      FormatSeconds(seconds.warmup), recipe.warmup_epochs, FormatSeconds(seconds.search),
+      recipe.search_epochs, FormatSeconds(seconds.train), recipe.train_epochs,
       FormatCount(estimate.weight_steps), FormatCount(estimate.architecture_steps), scored,
       FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes), all_paths,
       estimate.cost.name + ":", FormatCost(estimate.reference_latency_ms, estimate.cost));

@@ -3,7 +3,9 @@
 
 #include <string_view>
 
+#include "kernels/core/log.h"
 #include "kernels/register/register_kernels.h"
+#include "nas/config/machine.h"
 
 namespace nasengine {
 namespace {
@@ -25,6 +27,10 @@ Session::Session(const SessionOptions& options)
     : backend_(OpenBackend(options.device)),
       allocator_(*backend_),
       registry_(options.kernels == kCheck ? MakeCpuRegistry().Checked() : MakeCpuRegistry()) {
+  if (const int cores = AvailableThreads(); options.threads > cores) {
+    LogWarning(StrCat(options.threads, " threads on ", cores, cores == 1 ? " core" : " cores",
+                      " wait for each other: slow, and their latencies mean nothing"));
+  }
   const bool default_order = options.kernels.empty() || options.kernels == kCheck;
   context_ = std::make_unique<Context>(
       *backend_, allocator_, registry_,

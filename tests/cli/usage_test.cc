@@ -44,9 +44,11 @@ TEST(UsageTest, CallsWrongUseWrong) {
   EXPECT_EQ(nothing.exit_code, 2);
   EXPECT_TRUE(Has(nothing.err, "Usage")) << nothing.err;
   ExpectRefusal(RunProgram({"serch"}), 2, {"unknown command 'serch'", "nasengine --help"});
-  ExpectRefusal(RunProgram({"search", "--epoch", "3"}), 2,
-                {"--epoch", "see nasengine search --help"});
-  ExpectRefusal(RunProgram({"search", "here"}), 2, {"here"});
+  ExpectRefusal(
+      RunProgram({"search", "--epoch", "3"}), 2,
+      {"unknown flag '--epoch', did you mean '--epochs'?", "see nasengine search --help"});
+  ExpectRefusal(RunProgram({"search", "--no-such-flag=1"}), 2, {"unknown flag '--no-such-flag' ("});
+  ExpectRefusal(RunProgram({"search", "here"}), 2, {"found 'here'"});
   ExpectRefusal(RunProgram({"search", "--epochs"}), 2, {"--epochs"});
   ExpectRefusal(RunProgram({"search", "--epochs", "three"}), 2, {"--epochs", "three"});
   ExpectRefusal(RunProgram({"search", "--seed", "-1"}), 2, {"--seed"});

@@ -66,6 +66,15 @@ TEST(MetricsLogTest, WritesALineOfJsonForEveryStep) {
   EXPECT_EQ(json.size(), 10u);
 }
 
+TEST(MetricsLogTest, TrainingADerivedNetworkHasNoAlphas) {
+  StepRecord record = Record(1, 0);
+  record.phase = Phase::kTrain;
+  const auto json = nlohmann::json::parse(MetricsLine(record));
+  EXPECT_TRUE(json["expected_latency_ms"].is_null());
+  EXPECT_TRUE(json["entropy"].is_null());
+  EXPECT_EQ(json["loss"], 0.1);
+}
+
 TEST(MetricsLogTest, TellsNeighbouringFloatsApart) {
   StepRecord record = Record(1, 0);
   record.loss = 1.0f;
