@@ -83,7 +83,7 @@ void AddScheduleFlags(Flags& flags, RunConfig& config) {
   flags.Add("--batch", config.batch, "Images per step");
   flags.Add("--arch-every", config.arch_every,
             "Weight steps per architecture step, where the algorithm counts by them");
-  flags.Add("--max-steps", config.max_steps, "At most so many steps in each phase");
+  flags.Add("--max-steps", config.max_steps, "At most so many steps in each phase: a trial in small");
   flags.AddParsed("--time-budget", "TIME", "Fit the epochs to a time such as 20m or 2h",
                   [&config](const std::string& flag, const std::string& text) {
                     config.time_budget_seconds = ParseSeconds(flag, text);

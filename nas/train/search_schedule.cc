@@ -24,6 +24,16 @@ SearchSchedule::SearchSchedule(const Recipe& recipe, const ArchitectureSteps& ar
       search_steps_(Bounded(recipe.search_epochs * batches_per_epoch, max_steps)) {
   if (architecture_.per_weight_steps == 0) architecture_.per_weight_steps = batches_per_epoch;
   architecture_.count = std::min(architecture_.count, architecture_.per_weight_steps);
+  const std::int64_t planned_steps = recipe.search_epochs * batches_per_epoch;
+  if (search_steps_ == planned_steps) return;
+  // A search in small: its part without architecture steps is as large a part, and what takes any
+  // takes one.
+  first_arch_step_ = first_arch_step_ * search_steps_ / planned_steps;
+  if (architecture_.count > 0 && architecture_steps() == 0) {
+    architecture_.count = 1;
+    architecture_.per_weight_steps = search_steps_;
+    first_arch_step_ = 0;
+  }
 }
 
 std::int64_t SearchSchedule::ArchitectureStepsWithin(std::int64_t weight_steps) const {

@@ -14,7 +14,8 @@ namespace nasengine {
 // arch_start_epoch epochs. Weight steps of each phase count from 0.
 class SearchSchedule {
  public:
-  // `max_steps` > 0 bounds the weight steps of the warm-up and of the search each.
+  // `max_steps` > 0 bounds the weight steps of the warm-up and of the search each. A search that it
+  // shortens keeps the share of steps before the first architecture step, and takes one at least.
   SearchSchedule(const Recipe& recipe, const ArchitectureSteps& architecture,
                  std::int64_t batches_per_epoch, std::int64_t max_steps);
 

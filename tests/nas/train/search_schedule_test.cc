@@ -102,5 +102,26 @@ TEST(SearchScheduleTest, MaxStepsBoundsEachPhaseAndItsCosine) {
   EXPECT_EQ(SearchSchedule(recipe, EveryKth(recipe), 10, 30).warmup_steps(), 0);
 }
 
+TEST(SearchScheduleTest, AShortenedSearchIsTheWholeInSmall) {
+  // The published schedule in six steps: one in 120 comes before the first architecture step.
+  const Recipe recipe;
+  const SearchSchedule six(recipe, EveryKth(recipe), kImageNetBatches, 6);
+  EXPECT_EQ(Taken(six), (std::vector<std::int64_t>{4}));
+  // Updates by reward come 16 steps apart, and one at least.
+  const SearchSchedule rewards(recipe, {.count = 300}, kImageNetBatches, 6);
+  EXPECT_EQ(Taken(rewards), (std::vector<std::int64_t>{5}));
+  EXPECT_EQ(SearchSchedule(recipe, {.count = 0}, kImageNetBatches, 6).architecture_steps(), 0);
+  // Half of ten steps, where half of the whole has none.
+  Recipe halved;
+  halved.search_epochs = 2;
+  halved.arch_start_epoch = 1;
+  halved.arch_every = 1;
+  EXPECT_EQ(Taken(SearchSchedule(halved, EveryKth(halved), 100, 10)),
+            (std::vector<std::int64_t>{5, 6, 7, 8, 9}));
+  // What is not shortened is as it was.
+  halved.search_epochs = 1;
+  EXPECT_EQ(SearchSchedule(halved, EveryKth(halved), 100, 500).architecture_steps(), 0);
+}
+
 }  // namespace
 }  // namespace nasengine
