@@ -6,13 +6,14 @@
 #include <optional>
 #include <utility>
 
+#include "nas/search/path_sampler.h"
 #include "nas/space/counts.h"
 
 namespace nasengine {
 namespace {
 
 constexpr double kRandomTolerance = 0.05;
-constexpr int kRandomDraws = 100000;
+constexpr std::uint64_t kRandomDraws = 100000;
 // Latency is cut into this many steps of the budget, each candidate rounded up, so that the network
 // found never exceeds it.
 constexpr int kLatencySteps = 4096;
@@ -98,18 +99,11 @@ std::optional<BaselinePath> MostMacsWithin(const SearchSpace& space, const Laten
 std::optional<BaselinePath> RandomNear(const SearchSpace& space, const LatencyModel& model,
                                        double latency_ms, std::uint32_t seed) {
   const Rng rng(seed, RngPurpose::kBaselines);
-  const std::vector<std::vector<GateChoice>> gates = GateChoices(space, model);
-  for (int draw = 0; draw < kRandomDraws; ++draw) {
-    std::vector<int> of_gate;
-    for (std::size_t g = 0; g < gates.size(); ++g) {
-      const auto candidates = static_cast<std::uint32_t>(gates[g].size());
-      of_gate.push_back(
-          static_cast<int>(rng.Below(candidates, static_cast<std::uint64_t>(draw), g)));
-    }
-    Path path = PathOfGates(space, of_gate);
-    if (std::abs(model.PathMs(path) - latency_ms) <= kRandomTolerance * latency_ms) {
-      return BaselinePath{.kind = "random within 5 %", .path = std::move(path)};
-    }
+  const PathSampler near(space, model, (1 - kRandomTolerance) * latency_ms,
+                         (1 + kRandomTolerance) * latency_ms);
+  for (std::uint64_t draw = 0; draw < kRandomDraws; ++draw) {
+    std::optional<Path> path = near.Draw(rng, draw);
+    if (path) return BaselinePath{.kind = "random within 5 %", .path = *std::move(path)};
   }
   return std::nullopt;
 }

@@ -5,12 +5,13 @@
 
 #include "nas/search/draws.h"
 #include "nas/search/expected_latency.h"
+#include "nas/search/path_sampler.h"
 
 namespace nasengine {
 namespace {
 
-// Draws for every path asked for: enough to find all of them where one path in a hundred keeps the
-// limit, or where nearly all distinct paths of a tiny space are asked for.
+// Draws for every path asked for: enough where nearly all distinct paths of a tiny space are asked
+// for.
 constexpr std::uint64_t kDrawsPerPath = 1000;
 
 }  // namespace
@@ -21,10 +22,15 @@ RandomSearcher::RandomSearcher(const Supernet& supernet, const LatencyModel* lat
   NAS_CHECK(config.samples >= 1, "random: ", config.samples, " paths, expected 1 or more");
   const auto samples = static_cast<std::size_t>(config.samples);
   std::set<Path> seen;
+  std::optional<PathSampler> within;
+  if (latency != nullptr) {
+    constexpr double kNoLimit = -std::numeric_limits<double>::infinity();
+    within.emplace(supernet.space(), *latency, kNoLimit, config.latency_limit_ms);
+  }
   for (std::uint64_t i = 0; i < kDrawsPerPath * samples && paths_.size() < samples; ++i) {
-    Path path = supernet_.SamplePath(rng_, ArchitectureDraw(i));
-    if (latency_ != nullptr && latency_->PathMs(path) > config.latency_limit_ms) continue;
-    if (seen.insert(path).second) paths_.push_back(std::move(path));
+    const std::uint64_t draw = ArchitectureDraw(i);
+    std::optional<Path> path = within ? within->Draw(rng_, draw) : supernet.SamplePath(rng_, draw);
+    if (path && seen.insert(*path).second) paths_.push_back(*std::move(path));
   }
   NAS_CHECK(paths_.size() == samples, "random: found ", paths_.size(), " distinct paths",
             latency_ == nullptr

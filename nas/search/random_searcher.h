@@ -26,10 +26,11 @@ class RandomSearcher final : public Searcher {
   // The steps of a search.
   static constexpr std::array kSteps = {PlannedStep::kWeights};
 
-  // Draws the paths, from the supernet's alphas, so that a limit that too few paths keep is refused
-  // before anything is trained: kInvalidArgument, naming the limit, the smallest reachable latency
-  // and how many paths were found. `supernet` and `latency` must outlive the searcher; `latency` is
-  // null when there is no limit.
+  // Draws the paths, all within the limit equally likely, or without one from the supernet's
+  // alphas, so that a limit that too few paths keep is refused before anything is trained:
+  // kInvalidArgument, naming the limit, the smallest reachable latency and how many paths were
+  // found. `supernet` and `latency` must outlive the searcher; `latency` is null when there is no
+  // limit.
   RandomSearcher(const Supernet& supernet, const LatencyModel* latency,
                  const RandomSearcherConfig& config);
 
