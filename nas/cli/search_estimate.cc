@@ -77,7 +77,8 @@ void TryAllPathsStep(Context& context, const Supernet& supernet, const Batch& ba
 
 MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searcher,
                            const SearchSchedule& schedule, Loader& weight_loader,
-                           Loader& arch_loader) {
+                           Loader& arch_loader,
+                           const std::function<Path(std::uint64_t step)>& derived) {
   const LoaderPosition weight_position = weight_loader.position();
   const LoaderPosition arch_position = arch_loader.position();
   const std::vector<BinaryGate> gates = supernet.gates();
@@ -92,11 +93,16 @@ MeasuredSteps MeasureSteps(Context& context, Supernet& supernet, Searcher& searc
     const Batch weight_batch = weight_loader.Next();
     const std::optional<Path> drawn = searcher.WeightPath(step);
     const Path path = drawn ? *drawn : supernet.SamplePath(rng, step);
-    const double training = Seconds([&] { TryWeightStep(context, supernet, path, weight_batch); });
-    measured.training_seconds += share * training;
-    measured.weight_seconds +=
-        share *
-        (drawn ? training : Seconds([&] { TryAllPathsStep(context, supernet, weight_batch); }));
+    measured.weight_seconds += share * Seconds([&] {
+                                 if (drawn) {
+                                   TryWeightStep(context, supernet, path, weight_batch);
+                                 } else {
+                                   TryAllPathsStep(context, supernet, weight_batch);
+                                 }
+                               });
+    const Path trained = derived(step);
+    measured.training_seconds +=
+        share * Seconds([&] { TryWeightStep(context, supernet, trained, weight_batch); });
     const Batch arch_batch = arch_loader.Next();
     if (schedule.architecture_steps() > 0) {
       measured.architecture_seconds +=

@@ -2,6 +2,7 @@
 #include "nas/cli/search_run.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -21,6 +22,7 @@
 #include "nas/latency/latency_profiler.h"
 #include "nas/latency/macs_table.h"
 #include "nas/latency/table_file.h"
+#include "nas/search/path_sampler.h"
 #include "nas/search/searcher_factory.h"
 #include "nas/space/counts.h"
 #include "nas/space/space_file.h"
@@ -41,6 +43,18 @@ AlphaRows AlphasByBlock(const Supernet& supernet) {
     rows.emplace_back(alpha.begin(), alpha.end());
   }
   return rows;
+}
+
+// A random path within the limit, or the smallest one where none is found: searches end about there.
+Path PathWithin(const SearchSpace& space, const LatencyModel& model, double limit_ms,
+                std::uint64_t which) {
+  constexpr std::uint64_t kDraws = 1000;
+  const Rng rng(0, RngPurpose::kCalibration);
+  const PathSampler within(space, model, -std::numeric_limits<double>::infinity(), limit_ms);
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    if (std::optional<Path> path = within.Draw(rng, which * kDraws + draw)) return *path;
+  }
+  return SmallestPath(space);
 }
 
 // One search from open data to a measured network; a member function a phase.
@@ -208,7 +222,9 @@ SearchSchedule SearchRun::ScheduleOf(const Recipe& recipe) const {
 void SearchRun::Estimate() {
   const MeasuredSteps measured =
       MeasureSteps(session_.context(), *supernet_, *NewSearcher(), ScheduleOf(space_.recipe),
-                   images_->weight_loader(), images_->arch_loader());
+                   images_->weight_loader(), images_->arch_loader(), [&](std::uint64_t step) {
+                     return PathWithin(space_, *model_, summary_.latency_ms.reference, step);
+                   });
   const auto fit = [&](const Recipe& recipe) {
     const std::int64_t networks = config_.baselines ? 1 + kMostBaselines : 1;
     const SearchSchedule schedule = ScheduleOf(recipe);
@@ -240,7 +256,7 @@ void SearchRun::Estimate() {
             wanted.per_weight_steps == 0 ? std::string(" an epoch")
                                          : StrCat(" for every ", wanted.per_weight_steps, " steps"),
             ", none in the first ", space_.recipe.arch_start_epoch,
-            " epochs), so nothing would be searched; raise --max-steps or --epochs, lower "
+            " epochs), so nothing would be searched; raise --epochs, lower "
             "--arch-every, or set arch_start_epoch in [recipe] to 0");
   searcher_ = NewSearcher();
   loop_ = std::make_unique<SearchLoop>(SearchParts{.context = session_.context(),
@@ -324,7 +340,7 @@ void SearchRun::TrainDerived() {
     const NetworkTiming measured = training.Measure(*network);
     summary_.latency_ms.measured = measured.whole.median;
     summary_.latency_ms.measured_mad = measured.whole.mad;
-    summary_.latency_ms.layers_beside = measured.layers;
+    summary_.latency_ms.sum_of_layers = measured.sum_of_layers_ms;
   }
 }
 

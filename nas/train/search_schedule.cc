@@ -26,10 +26,11 @@ SearchSchedule::SearchSchedule(const Recipe& recipe, const ArchitectureSteps& ar
   architecture_.count = std::min(architecture_.count, architecture_.per_weight_steps);
   const std::int64_t planned_steps = recipe.search_epochs * batches_per_epoch;
   if (search_steps_ == planned_steps) return;
-  // A search in small: its part without architecture steps is as large a part, and what takes any
-  // takes one.
+  // A search in small: its part without architecture steps is as large a part, and where the whole
+  // takes any, it takes one.
+  const bool takes_any = ArchitectureStepsWithin(planned_steps) > 0;
   first_arch_step_ = first_arch_step_ * search_steps_ / planned_steps;
-  if (architecture_.count > 0 && architecture_steps() == 0) {
+  if (takes_any && architecture_steps() == 0) {
     architecture_.count = 1;
     architecture_.per_weight_steps = search_steps_;
     first_arch_step_ = 0;

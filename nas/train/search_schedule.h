@@ -15,7 +15,8 @@ namespace nasengine {
 class SearchSchedule {
  public:
   // `max_steps` > 0 bounds the weight steps of the warm-up and of the search each. A search that it
-  // shortens keeps the share of steps before the first architecture step, and takes one at least.
+  // shortens keeps the share of steps before the first architecture step, and takes one at least
+  // where the whole takes any.
   SearchSchedule(const Recipe& recipe, const ArchitectureSteps& architecture,
                  std::int64_t batches_per_epoch, std::int64_t max_steps);
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -24,9 +25,10 @@ struct StepRecord {
   double cross_entropy = 0;
   double top1 = 0;  // percent, of this batch
   double lr = 0;
-  double expected_latency_ms = 0;
-  double entropy = 0;  // mean over the blocks, nats
-  double ms = 0;       // of this step
+  // Of the search; nothing where no alphas are at work.
+  std::optional<double> expected_latency_ms{};
+  std::optional<double> entropy{};  // mean over the blocks, nats
+  double ms = 0;                    // of this step
   std::int64_t images = 0;
   std::int64_t peak_bytes = 0;
 };

@@ -38,7 +38,7 @@ TEST_F(SearchTest, ARefusedRunLeavesTheOldResults) {
 }
 
 TEST_F(SearchTest, ASearchWithoutArchitectureStepsIsRefused) {
-  const ProgramResult result = Search("run", {"--arch-every", "100000", "--max-steps", "0"});
+  const ProgramResult result = Search("run", {"--arch-every", "100000"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_NE(result.err.find("nothing would be searched"), std::string::npos) << result.err;
 }

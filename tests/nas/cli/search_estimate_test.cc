@@ -47,7 +47,8 @@ class MeasureStepsTest : public SupernetFixture {
     const SearchSchedule schedule(recipe, algorithm.architecture_steps(recipe),
                                   weight_loader.batches_per_epoch(), 0);
     const MeasuredSteps measured =
-        MeasureSteps(context(), supernet_, *searcher, schedule, weight_loader, arch_loader);
+        MeasureSteps(context(), supernet_, *searcher, schedule, weight_loader, arch_loader,
+                     [&](std::uint64_t /*step*/) { return SmallestPath(space_); });
     EXPECT_EQ(weight_loader.position(), LoaderPosition{});
     EXPECT_EQ(arch_loader.position(), LoaderPosition{});
     return measured;

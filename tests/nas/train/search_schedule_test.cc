@@ -121,6 +121,8 @@ TEST(SearchScheduleTest, AShortenedSearchIsTheWholeInSmall) {
   // What is not shortened is as it was.
   halved.search_epochs = 1;
   EXPECT_EQ(SearchSchedule(halved, EveryKth(halved), 100, 500).architecture_steps(), 0);
+  // Nor is one taken where the whole takes none.
+  EXPECT_EQ(SearchSchedule(halved, EveryKth(halved), 100, 10).architecture_steps(), 0);
 }
 
 }  // namespace
