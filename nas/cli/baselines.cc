@@ -47,15 +47,17 @@ std::vector<std::vector<GateChoice>> GateChoices(const SearchSpace& space,
   const std::vector<const ChoiceNode*> nodes = space.Choices();
   std::vector<std::vector<GateChoice>> gates;
   for (const std::vector<int>& blocks : space.Gates()) {
-    const ChoiceNode& first = *nodes[static_cast<std::size_t>(blocks.front())];
-    std::vector<GateChoice>& choices = gates.emplace_back(first.candidates.size());
+    std::vector<GateChoice> choices;
+    for (const double ms : model.GateRow(static_cast<int>(gates.size()))) {
+      choices.push_back({.latency_ms = ms});
+    }
     for (const int block : blocks) {
       const ChoiceNode& node = *nodes[static_cast<std::size_t>(block)];
       for (std::size_t k = 0; k < choices.size(); ++k) {
-        choices[k].latency_ms += model.Row(block)[k];
         choices[k].macs += CountLayer(node.candidates[k]).macs;
       }
     }
+    gates.push_back(std::move(choices));
   }
   return gates;
 }

@@ -95,15 +95,12 @@ struct Flags::State {
     app.parse(std::move(arguments));
   }
 
-  // The first word that is neither a flag nor a flag's value.
-  std::string WhatWasNotExpected(const std::vector<std::string>& words) const {
-    const auto unknown = std::ranges::find_if(words, [&](const std::string& word) {
-      return word.starts_with("-") &&
-             app.get_option_no_throw(word.substr(0, word.find('='))) == nullptr;
-    });
-    if (unknown == words.end()) {
-      return fmt::format("found '{}', expected flags", app.remaining().front());
-    }
+  // The first flag that does not exist, or a word that belongs to none.
+  std::string WhatWasNotExpected() const {
+    const std::vector<std::string> words = app.remaining();
+    const auto unknown = std::ranges::find_if(
+        words, [](const std::string& word) { return word.starts_with("-") && word != "--"; });
+    if (unknown == words.end()) return fmt::format("found '{}', expected flags", words.front());
     const std::string flag = unknown->substr(0, unknown->find('='));
     std::string nearest;
     for (const CLI::Option* option : app.get_options()) {
@@ -214,7 +211,7 @@ std::optional<int> Flags::Parse(Arguments arguments) {
     std::fputs(state_->app.help().c_str(), stdout);
     return kExitDone;
   } catch (const CLI::ExtrasError&) {
-    return WrongUsage(state_->command, state_->WhatWasNotExpected(words));
+    return WrongUsage(state_->command, state_->WhatWasNotExpected());
   } catch (const CLI::ParseError& error) {
     return WrongUsage(state_->command, error.what());
   }

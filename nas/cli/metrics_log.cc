@@ -21,10 +21,7 @@ std::string Number(double value) {
   return std::isfinite(value) ? fmt::format("{:.9g}", value) : "null";
 }
 
-// Of the alphas, which the training of a derived network does not have.
-std::string OfAlphas(const StepRecord& record, double value) {
-  return record.phase == Phase::kTrain ? "null" : Number(value);
-}
+std::string Number(const std::optional<double>& value) { return value ? Number(*value) : "null"; }
 
 bool WriteAll(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -44,8 +41,8 @@ std::string MetricsLine(const StepRecord& record, const CostUnit& cost) {
       "\"{}\":{},\"entropy\":{},\"ms\":{},\"peak_bytes\":{}}}\n",
       record.step, record.epoch, Name(record.phase), Number(record.loss), Number(record.top1),
       Number(record.lr), cost.is_latency() ? "expected_latency_ms" : "expected_cost",
-      OfAlphas(record, record.expected_latency_ms), OfAlphas(record, record.entropy),
-      Number(record.ms), record.peak_bytes);
+      Number(record.expected_latency_ms), Number(record.entropy), Number(record.ms),
+      record.peak_bytes);
 }
 
 MetricsLog::~MetricsLog() {

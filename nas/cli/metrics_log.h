@@ -13,8 +13,9 @@ namespace nasengine {
 
 // {"step":..,"epoch":..,"phase":..,"loss":..,"top1":..,"lr":..,"expected_latency_ms":..,
 // "entropy":..,"ms":..,"peak_bytes":..} and a newline. Numbers have nine significant digits, so
-// that the same f32 gives the same text; one that is not finite is null. Where the search counts
-// another cost than latency, "expected_cost" stands in the place of "expected_latency_ms".
+// that the same f32 gives the same text; one that is not finite, or does not exist, is null. Where
+// the search counts another cost than latency, "expected_cost" stands in the place of
+// "expected_latency_ms".
 std::string MetricsLine(const StepRecord& record, const CostUnit& cost = {});
 
 // Lines are gathered and written at the end of every epoch; the file is made by the first write,

@@ -64,10 +64,10 @@ std::string Progress::Line(const StepRecord& record, double now) const {
   if (elapsed > 0) {
     add(fmt::format("{:.0f} img/s", static_cast<double>(phase_images_) / elapsed));
   }
-  if (record.expected_latency_ms > 0) {
-    add(fmt::format("expected {}", FormatCost(record.expected_latency_ms, cost_)));
+  if (record.expected_latency_ms > 0.0) {
+    add(fmt::format("expected {}", FormatCost(*record.expected_latency_ms, cost_)));
   }
-  if (record.entropy > 0) add(fmt::format("entropy {:.3f}", record.entropy));
+  if (record.entropy) add(fmt::format("entropy {:.3f}", *record.entropy));
   add(FormatBytes(record.peak_bytes));
   return line;
 }

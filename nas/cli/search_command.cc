@@ -83,7 +83,8 @@ void AddScheduleFlags(Flags& flags, RunConfig& config) {
   flags.Add("--batch", config.batch, "Images per step");
   flags.Add("--arch-every", config.arch_every,
             "Weight steps per architecture step, where the algorithm counts by them");
-  flags.Add("--max-steps", config.max_steps, "At most so many steps in each phase: a trial in small");
+  flags.Add("--max-steps", config.max_steps,
+            "At most so many steps in each phase: a trial in small");
   flags.AddParsed("--time-budget", "TIME", "Fit the epochs to a time such as 20m or 2h",
                   [&config](const std::string& flag, const std::string& text) {
                     config.time_budget_seconds = ParseSeconds(flag, text);
@@ -161,12 +162,12 @@ std::string EstimateText(const SearchEstimate& estimate) {
           ? fmt::format("; all paths would take {}", FormatBytes(estimate.all_paths_bytes))
           : "";
   return fmt::format(
-      "estimate: warm-up {} ({}), search {} ({}), training {} ({} epochs); {} weight and {} "
+      "estimate: warm-up {}, search {}, training {}; {} + {} + {} epochs, {} weight and {} "
       "architecture steps{}\n"
       "memory:   {} planned of {}{}\n"
       "{:<9} reference {}",
-      FormatSeconds(seconds.warmup), recipe.warmup_epochs, FormatSeconds(seconds.search),
-      recipe.search_epochs, FormatSeconds(seconds.train), recipe.train_epochs,
+      FormatSeconds(seconds.warmup), FormatSeconds(seconds.search), FormatSeconds(seconds.train),
+      recipe.warmup_epochs, recipe.search_epochs, recipe.train_epochs,
       FormatCount(estimate.weight_steps), FormatCount(estimate.architecture_steps), scored,
       FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes), all_paths,
       estimate.cost.name + ":", FormatCost(estimate.reference_latency_ms, estimate.cost));

@@ -28,8 +28,8 @@ Session::Session(const SessionOptions& options)
       allocator_(*backend_),
       registry_(options.kernels == kCheck ? MakeCpuRegistry().Checked() : MakeCpuRegistry()) {
   if (const int cores = AvailableThreads(); options.threads > cores) {
-    LogWarning(StrCat(options.threads, " threads on ", cores, cores == 1 ? " core" : " cores",
-                      " wait for each other: slow, and their latencies mean nothing"));
+    LogWarning(StrCat("found ", options.threads, " threads for ", cores,
+                      cores == 1 ? " core" : " cores", ": they will wait for each other"));
   }
   const bool default_order = options.kernels.empty() || options.kernels == kCheck;
   context_ = std::make_unique<Context>(

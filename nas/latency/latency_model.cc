@@ -122,8 +122,10 @@ double LatencyModel::PathMs(std::span<const int> path) const {
   return sum_ms;
 }
 
-std::vector<double> LatencyModel::GateRow(std::size_t gate) const {
-  const std::vector<int>& blocks = gates_[gate];
+std::vector<double> LatencyModel::GateRow(int gate) const {
+  NAS_CHECK(gate >= 0 && gate < gates(), "latency model: found gate ", gate, ", expected one of ",
+            gates());
+  const std::vector<int>& blocks = gates_[static_cast<std::size_t>(gate)];
   std::vector<double> row = rows_[static_cast<std::size_t>(blocks.front())];
   for (std::size_t i = 1; i < blocks.size(); ++i) {
     const std::vector<double>& more = rows_[static_cast<std::size_t>(blocks[i])];
@@ -134,17 +136,13 @@ std::vector<double> LatencyModel::GateRow(std::size_t gate) const {
 
 double LatencyModel::SmallestReachableMs() const {
   double sum_ms = fixed_ms_;
-  for (std::size_t gate = 0; gate < gates_.size(); ++gate) {
-    sum_ms += std::ranges::min(GateRow(gate));
-  }
+  for (int gate = 0; gate < gates(); ++gate) sum_ms += std::ranges::min(GateRow(gate));
   return sum_ms;
 }
 
 double LatencyModel::LargestReachableMs() const {
   double sum_ms = fixed_ms_;
-  for (std::size_t gate = 0; gate < gates_.size(); ++gate) {
-    sum_ms += std::ranges::max(GateRow(gate));
-  }
+  for (int gate = 0; gate < gates(); ++gate) sum_ms += std::ranges::max(GateRow(gate));
   return sum_ms;
 }
 

@@ -40,6 +40,9 @@ class LatencyModel {
   int blocks() const { return static_cast<int>(rows_.size()); }
   // F, the latency of every candidate of a block; 0 for Zero.
   std::span<const double> Row(int block) const;
+  int gates() const { return static_cast<int>(gates_.size()); }
+  // The latency of every candidate of a gate: the sum over its blocks.
+  std::vector<double> GateRow(int gate) const;
 
   // fixed + sum over blocks of E_block, E_block = sum over j of p_j F_j  [ProxylessNAS 2019,
   // equation 5].
@@ -61,8 +64,6 @@ class LatencyModel {
 
  private:
   std::span<const double> CheckedRow(int block, std::size_t probabilities) const;
-  // The latency of every candidate of a gate: the sum over its blocks.
-  std::vector<double> GateRow(std::size_t gate) const;
 
   double fixed_ms_ = 0;
   std::vector<std::vector<double>> rows_;

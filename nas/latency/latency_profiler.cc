@@ -159,7 +159,8 @@ NetworkTiming MeasureNetwork(Context& context, const NetworkDesc& desc, FoldedRu
   }
   SampleInTurn(subjects, std::vector<Pass>{{0}, through_layers}, options);
   NetworkTiming timing{.whole = subjects.front().Summary()};
-  for (const std::size_t i : through_layers) timing.layers += subjects[i].Summary().median;
+  for (const std::size_t i : through_layers)
+    timing.sum_of_layers_ms += subjects[i].Summary().median;
   return timing;
 }
 

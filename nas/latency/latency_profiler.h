@@ -39,11 +39,10 @@ struct ProfileOptions {
 LatencyTable MeasureTable(Context& context, std::span<const KeyedLayer> layers,
                           const BatchNormDesc& batch_norm, const ProfileOptions& options);
 
-// Milliseconds of one image.
 struct NetworkTiming {
-  RobustSummary whole;
+  RobustSummary whole;  // milliseconds of one image
   // The medians of its layers, each timed on its own in the same rounds, added up.
-  double layers = 0;
+  double sum_of_layers_ms = 0;
 };
 
 // Times one run of the whole network on seeded random images, by the same protocol: every timed run

@@ -66,15 +66,29 @@ std::string AccuracyLines(const SearchSummary& summary) {
                               Percent(summary.supernet_top1)));
 }
 
-// Why the measured latency is not the predicted one, where the machine is what changed.
-std::string MachineChange(const LatencySummary& latency) {
-  const double ratio = latency.layers_beside / latency.predicted;
+// Why the measured latency is not the predicted one, where the layers themselves have changed.
+std::string ChangeSinceTable(const SearchSummary& summary) {
+  const LatencySummary& latency = summary.latency_ms;
+  if (!(latency.predicted > 0)) return "";
+  const double ratio = latency.sum_of_layers / latency.predicted;
   if (ratio > 1 / kSteadyMachine && ratio < kSteadyMachine) return "";
-  return fmt::format(
-      ": this machine is {:.2g} times as {} as when the table was measured, as where other "
-      "programs "
-      "share its cores (with fewer --threads they matter less)",
-      std::max(ratio, 1 / ratio), ratio > 1 ? "slow" : "fast");
+  const double factor = std::max(ratio, 1 / ratio);
+  const std::string times =
+      factor < 10 ? fmt::format("{:.1f}", factor) : fmt::format("{:.0f}", factor);
+  const std::string_view speed = ratio > 1 ? "slow" : "fast";
+  if (latency.table != "measured") {
+    return fmt::format(
+        ": {} times as {} as in the table, which may be of another time, build or "
+        "kernels",
+        times, speed);
+  }
+  std::string text =
+      fmt::format(": this machine is {} times as {} as when the table was measured", times, speed);
+  if (ratio > 1) {
+    text += "; other programs on its cores do that";
+    if (summary.threads > 1) text += ", to several --threads more than to one";
+  }
+  return text;
 }
 
 std::string LatencyLines(const SearchSummary& summary) {
@@ -97,7 +111,7 @@ std::string LatencyLines(const SearchSummary& summary) {
                                FormatCost(latency.reference, latency.cost), latency.table));
   if (latency.measured > 0) {
     text += Paragraph("", fmt::format("its layers, timed beside it, take {}{}",
-                                      FormatMs(latency.layers_beside), MachineChange(latency)));
+                                      FormatMs(latency.sum_of_layers), ChangeSinceTable(summary)));
   }
   return text;
 }

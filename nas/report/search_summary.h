@@ -21,7 +21,7 @@ struct LatencySummary {
   double predicted = 0;  // of the derived network, by the table
   double measured = 0;  // of the derived network, as a whole; 0 where the table is another device's
   double measured_mad = 0;
-  double layers_beside = 0;  // the sum of its layers, timed in the same rounds as the whole
+  double sum_of_layers = 0;  // the sum of its layers, timed in the same rounds as the whole
   double reference = 0;
   double initial_expected = 0;  // at the start of the search
   std::string table;            // where the table is from

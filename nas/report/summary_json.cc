@@ -29,7 +29,7 @@ Json ToJson(const LatencySummary& latency) {
           {"predicted", time(latency.predicted)},
           {"measured", MeasuredMs(latency.measured)},
           {"measured_mad", latency.measured > 0 ? Json(latency.measured_mad) : Json(nullptr)},
-          {"layers_beside", MeasuredMs(latency.layers_beside)},
+          {"sum_of_layers", MeasuredMs(latency.sum_of_layers)},
           {"reference", time(latency.reference)},
           {"initial_expected", time(latency.initial_expected)},
           {"table", latency.table}};

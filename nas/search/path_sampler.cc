@@ -34,7 +34,8 @@ double MeanMs(const std::vector<std::vector<double>>& rows, double beta) {
 
 // The beta at which the mean is `mean`, or an extreme one where none is; the mean falls with beta.
 double BetaFor(const std::vector<std::vector<double>>& rows, double mean) {
-  constexpr int kDoublings = 60;
+  // So far that only the extreme path is left, and not so far that the last bit of a sum counts.
+  constexpr int kDoublings = 30;
   constexpr int kHalvings = 60;
   double spread = 0;
   for (const std::vector<double>& row : rows) {
@@ -62,17 +63,12 @@ PathSampler::PathSampler(const SearchSpace& space, const LatencyModel& latency, 
     : space_(space), latency_(latency), low_ms_(low_ms), high_ms_(high_ms) {
   NAS_CHECK(low_ms <= high_ms, "path sampler: found the limits ", low_ms, " and ", high_ms,
             ", expected the smaller first");
-  for (const std::vector<int>& blocks : space.Gates()) {
-    std::vector<double> row(latency.Row(blocks.front()).size(), 0.0);
-    for (const int block : blocks) {
-      for (std::size_t k = 0; k < row.size(); ++k) row[k] += latency.Row(block)[k];
-    }
-    rows_.push_back(std::move(row));
-  }
-  const double even_ms = latency.fixed_ms() + MeanMs(rows_, 0);
-  if (even_ms > high_ms) beta_ = BetaFor(rows_, high_ms - latency.fixed_ms());
-  if (even_ms < low_ms) beta_ = BetaFor(rows_, low_ms - latency.fixed_ms());
-  for (const std::vector<double>& row : rows_) of_gate_.push_back(Tilted(row, beta_));
+  std::vector<std::vector<double>> rows;
+  for (int gate = 0; gate < latency.gates(); ++gate) rows.push_back(latency.GateRow(gate));
+  const double even_ms = latency.UniformExpectedMs();
+  if (even_ms > high_ms) beta_ = BetaFor(rows, high_ms - latency.fixed_ms());
+  if (even_ms < low_ms) beta_ = BetaFor(rows, low_ms - latency.fixed_ms());
+  for (const std::vector<double>& row : rows) of_gate_.push_back(Tilted(row, beta_));
 }
 
 std::optional<Path> PathSampler::Draw(const Rng& rng, std::uint64_t step) const {
@@ -83,7 +79,8 @@ std::optional<Path> PathSampler::Draw(const Rng& rng, std::uint64_t step) const 
   Path path = PathOfGates(space_, choices);
   const double ms = latency_.PathMs(path);
   if (ms < low_ms_ || ms > high_ms_) return std::nullopt;
-  const double kept = std::exp(beta_ >= 0 ? beta_ * (ms - high_ms_) : beta_ * (ms - low_ms_));
+  if (beta_ == 0) return path;
+  const double kept = std::exp(beta_ > 0 ? beta_ * (ms - high_ms_) : beta_ * (ms - low_ms_));
   if (rng.Uniform(step, of_gate_.size()) >= kept) return std::nullopt;
   return path;
 }

@@ -35,7 +35,6 @@ class PathSampler {
   double low_ms_;
   double high_ms_;
   double beta_ = 0;                           // per ms; below 0 where slow paths are sought
-  std::vector<std::vector<double>> rows_;     // latency of every candidate, a gate each
   std::vector<std::vector<double>> of_gate_;  // probabilities, a gate each
 };
 

@@ -10,8 +10,8 @@
 namespace nasengine {
 namespace {
 
-// Draws for every path asked for: enough where nearly all distinct paths of a tiny space are asked
-// for.
+// Draws for every path asked for: enough where one draw in fifty is kept, as with a low limit in a
+// deep space, or where nearly all distinct paths of a tiny space are asked for.
 constexpr std::uint64_t kDrawsPerPath = 1000;
 
 }  // namespace

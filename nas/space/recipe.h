@@ -17,8 +17,8 @@ enum class DecayOf { kAll, kWeights };
 // which makes it k * k for depthwise ones.
 enum class WeightInit { kFanOut, kFanOutPerGroup };
 // The candidates of a block start each by random numbers of its own; or by the same ones where
-// their weights overlap, a skippable block's with a last scale of 0 besides: then all paths start
-// as much the same function, and a short warm-up gets somewhere.
+// their weights overlap, and where the block has a residual with a last scale of 0: then all paths
+// start as much the same function, and a short warm-up gets somewhere.
 enum class CandidateStart { kIndependent, kAligned };
 // Alphas start as normal(0, alpha_init_std) or evenly in +-alpha_init_std.
 enum class AlphaInit { kNormal, kUniform };

@@ -48,6 +48,8 @@ TEST(UsageTest, CallsWrongUseWrong) {
       RunProgram({"search", "--epoch", "3"}), 2,
       {"unknown flag '--epoch', did you mean '--epochs'?", "see nasengine search --help"});
   ExpectRefusal(RunProgram({"search", "--no-such-flag=1"}), 2, {"unknown flag '--no-such-flag' ("});
+  ExpectRefusal(RunProgram({"search", "--max-steps", "-5", "--epoch", "3"}), 2,
+                {"unknown flag '--epoch'"});
   ExpectRefusal(RunProgram({"search", "here"}), 2, {"found 'here'"});
   ExpectRefusal(RunProgram({"search", "--epochs"}), 2, {"--epochs"});
   ExpectRefusal(RunProgram({"search", "--epochs", "three"}), 2, {"--epochs", "three"});

@@ -69,6 +69,8 @@ TEST(MetricsLogTest, WritesALineOfJsonForEveryStep) {
 TEST(MetricsLogTest, TrainingADerivedNetworkHasNoAlphas) {
   StepRecord record = Record(1, 0);
   record.phase = Phase::kTrain;
+  record.expected_latency_ms.reset();
+  record.entropy.reset();
   const auto json = nlohmann::json::parse(MetricsLine(record));
   EXPECT_TRUE(json["expected_latency_ms"].is_null());
   EXPECT_TRUE(json["entropy"].is_null());

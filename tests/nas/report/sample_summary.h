@@ -30,7 +30,7 @@ inline SearchSummary SampleSummary() {
                      .predicted = 0.4,
                      .measured = 0.3,
                      .measured_mad = 0.01,
-                     .layers_beside = 0.35,
+                     .sum_of_layers = 0.35,
                      .reference = 0.6,
                      .initial_expected = 0.7,
                      .table = "measured"},

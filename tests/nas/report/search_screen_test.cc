@@ -39,12 +39,19 @@ TEST(SearchScreenTest, SaysWhenTheMachineIsNotWhatItWas) {
   SearchSummary summary = SampleSummary();
   std::string screen = SearchScreen(summary, "runs/a");
   EXPECT_TRUE(Has(screen, "its layers, timed beside it, take 0.3500 ms\n")) << screen;
-  summary.latency_ms.layers_beside = 0.92;
+  summary.latency_ms.sum_of_layers = 0.92;
   screen = SearchScreen(summary, "runs/a");
   EXPECT_TRUE(Has(screen, "take 0.9200 ms: this machine is 2.3 times as slow")) << screen;
-  summary.latency_ms.layers_beside = 0.2;
+  summary.latency_ms.sum_of_layers = 0.2;
   screen = SearchScreen(summary, "runs/a");
-  EXPECT_TRUE(Has(screen, "take 0.2000 ms: this machine is 2 times as fast")) << screen;
+  EXPECT_TRUE(Has(screen, "take 0.2000 ms: this machine is 2.0 times as fast")) << screen;
+  EXPECT_FALSE(Has(screen, "other programs")) << screen;
+  summary.latency_ms.table = "old.json";
+  screen = SearchScreen(summary, "runs/a");
+  EXPECT_TRUE(Has(screen, "take 0.2000 ms: 2.0 times as fast as in the table")) << screen;
+  summary.latency_ms.predicted = 0;
+  screen = SearchScreen(summary, "runs/a");
+  EXPECT_TRUE(Has(screen, "its layers, timed beside it, take 0.2000 ms\n")) << screen;
   summary.latency_ms.measured = 0;
   screen = SearchScreen(summary, "runs/a");
   EXPECT_FALSE(Has(screen, "beside it")) << screen;
@@ -52,6 +59,7 @@ TEST(SearchScreenTest, SaysWhenTheMachineIsNotWhatItWas) {
 
 TEST(SearchScreenTest, FitsAHundredColumns) {
   SearchSummary summary = SampleSummary();
+  summary.latency_ms.sum_of_layers = 0.92;
   summary.baselines.push_back(SampleBaseline());
   std::istringstream lines(SearchScreen(summary, "runs/20250101-fashion-1"));
   for (std::string line; std::getline(lines, line);) {

@@ -32,7 +32,7 @@ TEST(SummaryJsonTest, HasTheKeysThatScriptsRead) {
   EXPECT_EQ(json["latency_ms"]["expected"], 0.5);
   EXPECT_EQ(json["latency_ms"]["predicted"], 0.4);
   EXPECT_EQ(json["latency_ms"]["measured"], 0.3);
-  EXPECT_EQ(json["latency_ms"]["layers_beside"], 0.35);
+  EXPECT_EQ(json["latency_ms"]["sum_of_layers"], 0.35);
   EXPECT_EQ(json["accuracy"], Json({{"validation_top1", 92.25}, {"test_top1", 91.75}}));
   EXPECT_EQ(json["supernet_top1"], 88.5);
   EXPECT_EQ(json["peak_bytes"], Json({{"total", 100 << 20},

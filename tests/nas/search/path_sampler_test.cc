@@ -69,6 +69,20 @@ TEST_F(PathSamplerTest, EveryPathBetweenTheLimitsIsEquallyLikely) {
   EXPECT_LT(std::abs(Unevenness(-kNone, least + 0.5 * (even - least))), 4);
   EXPECT_LT(std::abs(Unevenness(even + 0.5 * (most - even), kNone)), 4);
   EXPECT_LT(std::abs(Unevenness(0.9 * even, 1.1 * even)), 4);
+  EXPECT_LT(std::abs(Unevenness(least + 0.3 * (even - least), least + 0.5 * (even - least))), 4);
+  EXPECT_LT(std::abs(Unevenness(most - 0.5 * (most - even), most - 0.3 * (most - even))), 4);
+}
+
+TEST_F(PathSamplerTest, TiedBlocksTakeOneCandidate) {
+  const SearchSpace tied =
+      TinySpace({.blocks = 4, .candidates = kSixCandidates, .zero = false, .share = true});
+  const LatencyModel model(tied, FakeLatencyTable(tied));
+  const PathSampler sampler(tied, model, -kNone, model.SmallestReachableMs() * (1 + 1e-12));
+  const Rng rng(1, RngPurpose::kGates);
+  std::optional<Path> found;
+  for (std::uint64_t step = 0; step < 100 && !found; ++step) found = sampler.Draw(rng, step);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(*found, Path(4, found->front()));
 }
 
 TEST_F(PathSamplerTest, TheOnlyPathIsFound) {
@@ -82,6 +96,7 @@ TEST_F(PathSamplerTest, TheOnlyPathIsFound) {
   const double least = model_.SmallestReachableMs();
   const double most = model_.LargestReachableMs();
   EXPECT_LT(draws_until_found(-kNone, 1.0001 * least), 100);
+  EXPECT_LT(draws_until_found(-kNone, least), 100);
   EXPECT_LT(draws_until_found(0.9999 * most, kNone), 100);
   EXPECT_EQ(draws_until_found(-kNone, 0.99 * least), 1000);
   EXPECT_THROW(PathSampler(space_, model_, 2, 1), Error);

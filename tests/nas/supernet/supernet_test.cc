@@ -360,21 +360,45 @@ TEST_F(SupernetTest, AlignedCandidatesStartAsOneFunction) {
 }
 
 TEST_F(SupernetTest, AlignedCandidatesShareTheirNumbersWhereTheyOverlap) {
-  SearchSpace space = TinySpace();
+  SearchSpace space = TinySpace({.candidates = kSixCandidates});
   space.recipe.candidate_start = CandidateStart::kAligned;
   Supernet supernet(context(), space);
   supernet.Initialize(3);
+  const Path small{FindCandidate(*space.Choices()[0], "3x3_MBConv3"), 0};
+  const Path large{FindCandidate(*space.Choices()[0], "7x7_MBConv6"), 0};
   const auto of = [&](const Path& path, const std::string& name) {
     return Copy(*supernet.Derive(context(), path)->state_dict().Find(name));
   };
-  const Floats a = of(Path{0, 0}, "block1/expand.weight");
-  const Floats b = of(Path{1, 0}, "block1/expand.weight");
-  ASSERT_GT(b.size(), 0u);
-  const double scale = static_cast<double>(b[0]) / static_cast<double>(a[0]);
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    EXPECT_NEAR(b[i], scale * static_cast<double>(a[i]), 1e-6);
+  const auto c = of(small, "block1/depthwise.gamma").size();
+  const auto outputs = of(small, "block1/project.gamma").size();
+  ASSERT_EQ(of(large, "block1/depthwise.gamma").size(), 2 * c);
+
+  const Floats narrow = of(small, "block1/expand.weight");
+  const Floats wide = of(large, "block1/expand.weight");
+  const double by_channels = std::sqrt(0.5);  // the deviations of the fans, c and 2 c
+  for (std::size_t i = 0; i < narrow.size(); ++i) {
+    EXPECT_NEAR(wide[i], by_channels * static_cast<double>(narrow[i]), 1e-6);
   }
-  EXPECT_NE(of(Path{0, 0}, "block1/expand.weight"), of(Path{0, 0}, "block2/expand.weight"));
+  const Floats centre = of(small, "block1/depthwise.weight");
+  const Floats whole = of(large, "block1/depthwise.weight");
+  const double by_window = by_channels * 3 / 7;
+  for (std::size_t y = 0; y < 3; ++y) {
+    for (std::size_t x = 0; x < 3; ++x) {
+      for (std::size_t channel = 0; channel < c; ++channel) {
+        EXPECT_NEAR(whole[((y + 2) * 7 + x + 2) * 2 * c + channel],
+                    by_window * static_cast<double>(centre[(y * 3 + x) * c + channel]), 1e-6);
+      }
+    }
+  }
+  const Floats few = of(small, "block1/project.weight");
+  const Floats many = of(large, "block1/project.weight");
+  for (std::size_t row = 0; row < outputs; ++row) {
+    for (std::size_t column = 0; column < c; ++column) {
+      EXPECT_EQ(many[row * 2 * c + column], few[row * c + column]);
+    }
+  }
+  EXPECT_NE(of(small, "block1/expand.weight"),
+            of(Path{small[0], small[0]}, "block2/expand.weight"));
 }
 
 }  // namespace
