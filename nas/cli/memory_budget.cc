@@ -21,14 +21,15 @@ std::int64_t RequireTraining(const KernelRegistry& registry, const SearchSpace& 
         "; set a smaller train_batch in [recipe]");
 }
 
-void RequireEvaluation(const KernelRegistry& registry, const SearchSpace& space,
-                       std::int64_t held_out, PlanOptions options, std::int64_t budget_bytes) {
+std::int64_t RequireEvaluation(const KernelRegistry& registry, const SearchSpace& space,
+                               std::int64_t held_out, PlanOptions options,
+                               std::int64_t budget_bytes) {
   const std::int64_t images = std::min(space.recipe.validation_batch, held_out);
   const std::int64_t pixels = space.input.h * space.input.w * space.input.c;
   options.data_bytes += images * pixels * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t bytes =
       PlanSearch(space, registry, {{PlannedStep::kEvaluation, images}}, options).peak;
-  if (bytes <= budget_bytes) return;
+  if (bytes <= budget_bytes) return bytes;
   Throw(ErrorCode::kOutOfMemory, "memory: evaluating ", space.name, " in batches of ", images,
         " needs ", FormatBytes(bytes), ", the budget is ", FormatBytes(budget_bytes),
         "; set a smaller validation_batch in [recipe]");
@@ -76,7 +77,7 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
     memory.peak_bytes =
         std::max(memory.peak_bytes, RequireTraining(registry, space, options, budget_bytes));
   }
-  RequireEvaluation(registry, space, held_out, options, budget_bytes);
+  memory.evaluation_bytes = RequireEvaluation(registry, space, held_out, options, budget_bytes);
   if (TakesAllPaths(steps.front().step)) return memory;
   options.step = PlannedStep::kAllPaths;
   memory.all_paths_bytes = PlanStep(space, {}, registry, options).peak;

@@ -19,8 +19,9 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
 
 // Planned bytes of a search.
 struct SearchMemory {
-  std::int64_t peak_bytes = 0;       // of its steps and of the training
-  std::int64_t all_paths_bytes = 0;  // of a step that keeps all candidates; 0 where they all do
+  std::int64_t peak_bytes = 0;        // of its steps and of the training
+  std::int64_t evaluation_bytes = 0;  // of the largest path on a batch of held-out images
+  std::int64_t all_paths_bytes = 0;   // of a step that keeps all candidates; 0 where they all do
 };
 
 // With `held_out` images for the architecture and the data that the session holds by now. Throws

@@ -157,6 +157,10 @@ std::string EstimateText(const SearchEstimate& estimate) {
   const Recipe& recipe = estimate.recipe;
   const std::string scored =
       estimate.scored_paths > 0 ? fmt::format(", {} paths scored", estimate.scored_paths) : "";
+  const std::string evaluation = estimate.evaluation_bytes > estimate.peak_bytes
+                                     ? fmt::format(", {} while held-out images are tried",
+                                                   FormatBytes(estimate.evaluation_bytes))
+                                     : "";
   const std::string all_paths =
       estimate.all_paths_bytes > 0
           ? fmt::format("; all paths would take {}", FormatBytes(estimate.all_paths_bytes))
@@ -164,12 +168,12 @@ std::string EstimateText(const SearchEstimate& estimate) {
   return fmt::format(
       "estimate: warm-up {}, search {}, training {}; {} + {} + {} epochs, {} weight and {} "
       "architecture steps{}\n"
-      "memory:   {} planned of {}{}\n"
+      "memory:   {} planned of {}{}{}\n"
       "{:<9} reference {}",
       FormatSeconds(seconds.warmup), FormatSeconds(seconds.search), FormatSeconds(seconds.train),
       recipe.warmup_epochs, recipe.search_epochs, recipe.train_epochs,
       FormatCount(estimate.weight_steps), FormatCount(estimate.architecture_steps), scored,
-      FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes), all_paths,
+      FormatBytes(estimate.peak_bytes), FormatBytes(estimate.budget_bytes), evaluation, all_paths,
       estimate.cost.name + ":", FormatCost(estimate.reference_latency_ms, estimate.cost));
 }
 
@@ -185,6 +189,7 @@ std::string EstimateJson(const SearchEstimate& estimate) {
         {"train", seconds.train},
         {"total", seconds.total}}},
       {"peak_bytes", estimate.peak_bytes},
+      {"evaluation_peak_bytes", estimate.evaluation_bytes},
       {"all_paths_peak_bytes", estimate.all_paths_bytes},
       {"memory_budget", estimate.budget_bytes},
       {"steps", estimate.weight_steps},

@@ -45,7 +45,8 @@ AlphaRows AlphasByBlock(const Supernet& supernet) {
   return rows;
 }
 
-// A random path within the limit, or the smallest one where none is found: searches end about there.
+// A random path within the limit, or the smallest one where none is found: searches end about
+// there.
 Path PathWithin(const SearchSpace& space, const LatencyModel& model, double limit_ms,
                 std::uint64_t which) {
   constexpr std::uint64_t kDraws = 1000;
@@ -156,6 +157,7 @@ void SearchRun::PlanMemory() {
   estimate_.budget_bytes = budget;
   estimate_.peak_bytes = memory.peak_bytes;
   estimate_.all_paths_bytes = memory.all_paths_bytes;
+  estimate_.evaluation_bytes = memory.evaluation_bytes;
   summary_.planned_peak_bytes = memory.peak_bytes;
   summary_.all_paths_peak_bytes = memory.all_paths_bytes;
 }

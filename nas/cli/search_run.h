@@ -21,6 +21,7 @@ struct SearchEstimate {
   std::int64_t peak_bytes = 0;  // planned, of the algorithm's steps
   std::int64_t all_paths_bytes =
       0;  // planned, all candidates kept; 0 where the algorithm does that
+  std::int64_t evaluation_bytes = 0;  // planned, of paths on held-out images
   std::int64_t budget_bytes = 0;
   std::int64_t weight_steps = 0;
   std::int64_t architecture_steps = 0;
