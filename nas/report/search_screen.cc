@@ -78,9 +78,8 @@ std::string ChangeSinceTable(const SearchSummary& summary) {
   const std::string_view speed = ratio > 1 ? "slow" : "fast";
   if (latency.table != "measured") {
     return fmt::format(
-        ": {} times as {} as in the table, which may be of another time, build or "
-        "kernels",
-        times, speed);
+        ": {} times as {} as in the table, which may be of another time, build or kernels", times,
+        speed);
   }
   std::string text =
       fmt::format(": this machine is {} times as {} as when the table was measured", times, speed);
