@@ -103,11 +103,9 @@ std::optional<BaselinePath> RandomNear(const SearchSpace& space, const LatencyMo
   const Rng rng(seed, RngPurpose::kBaselines);
   const PathSampler near(space, model, (1 - kRandomTolerance) * latency_ms,
                          (1 + kRandomTolerance) * latency_ms);
-  for (std::uint64_t draw = 0; draw < kRandomDraws; ++draw) {
-    std::optional<Path> path = near.Draw(rng, draw);
-    if (path) return BaselinePath{.kind = "random within 5 %", .path = *std::move(path)};
-  }
-  return std::nullopt;
+  std::optional<Path> path = near.FirstOf(rng, 0, kRandomDraws);
+  if (!path) return std::nullopt;
+  return BaselinePath{.kind = "random within 5 %", .path = *std::move(path)};
 }
 
 }  // namespace

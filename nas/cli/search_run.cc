@@ -45,19 +45,6 @@ AlphaRows AlphasByBlock(const Supernet& supernet) {
   return rows;
 }
 
-// A random path within the limit, or the smallest one where none is found: searches end about
-// there.
-Path PathWithin(const SearchSpace& space, const LatencyModel& model, double limit_ms,
-                std::uint64_t which) {
-  constexpr std::uint64_t kDraws = 1000;
-  const Rng rng(0, RngPurpose::kCalibration);
-  const PathSampler within(space, model, -std::numeric_limits<double>::infinity(), limit_ms);
-  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
-    if (std::optional<Path> path = within.Draw(rng, which * kDraws + draw)) return *path;
-  }
-  return SmallestPath(space);
-}
-
 // One search from open data to a measured network; a member function a phase.
 class SearchRun {
  public:
@@ -222,11 +209,16 @@ SearchSchedule SearchRun::ScheduleOf(const Recipe& recipe) const {
 }
 
 void SearchRun::Estimate() {
+  // Searches end about their reference.
+  const PathSampler within(space_, *model_, -std::numeric_limits<double>::infinity(),
+                           summary_.latency_ms.reference);
+  const auto derived = [&, rng = Rng(0, RngPurpose::kCalibration)](std::uint64_t step) {
+    constexpr std::uint64_t kDraws = 1000;
+    return within.FirstOf(rng, step * kDraws, kDraws).value_or(SmallestPath(space_));
+  };
   const MeasuredSteps measured =
       MeasureSteps(session_.context(), *supernet_, *NewSearcher(), ScheduleOf(space_.recipe),
-                   images_->weight_loader(), images_->arch_loader(), [&](std::uint64_t step) {
-                     return PathWithin(space_, *model_, summary_.latency_ms.reference, step);
-                   });
+                   images_->weight_loader(), images_->arch_loader(), derived);
   const auto fit = [&](const Recipe& recipe) {
     const std::int64_t networks = config_.baselines ? 1 + kMostBaselines : 1;
     const SearchSchedule schedule = ScheduleOf(recipe);

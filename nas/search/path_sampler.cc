@@ -85,4 +85,11 @@ std::optional<Path> PathSampler::Draw(const Rng& rng, std::uint64_t step) const 
   return path;
 }
 
+std::optional<Path> PathSampler::FirstOf(const Rng& rng, std::uint64_t step,
+                                         std::uint64_t draws) const {
+  std::optional<Path> path;
+  for (std::uint64_t draw = 0; draw < draws && !path; ++draw) path = Draw(rng, step + draw);
+  return path;
+}
+
 }  // namespace nasengine

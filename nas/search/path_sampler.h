@@ -28,6 +28,9 @@ class PathSampler {
   // The path of draw `step` of `rng`, or nothing: a draw in vain. There may be no such path at all,
   // so count the draws.
   std::optional<Path> Draw(const Rng& rng, std::uint64_t step) const;
+  // That of the first of the draws from `step` on that is not in vain, or nothing where `draws`
+  // are.
+  std::optional<Path> FirstOf(const Rng& rng, std::uint64_t step, std::uint64_t draws) const;
 
  private:
   const SearchSpace& space_;
