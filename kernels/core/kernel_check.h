@@ -44,16 +44,30 @@ std::vector<Tensor> RedirectOutputs(Context& context, typename Op::Args& args) {
 
 }  // namespace internal
 
+// The unit of rounding errors of every output of an operator on `args`: its ErrorScale, or, for an
+// operator made of others, what its own ErrorScales finds by running them.
+template <class Op>
+std::vector<double> ErrorScales(Context& context, const typename Op::Args& args) {
+  if constexpr (requires { Op::ErrorScales(context, args); }) {
+    return Op::ErrorScales(context, args);
+  } else {
+    typename Op::Args copy = args;
+    const std::vector<View*> outputs = Op::Outputs(copy);
+    std::vector<double> scales;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      scales.push_back(outputs[i]->empty() ? 0 : Op::ErrorScale(args, static_cast<int>(i)));
+    }
+    return scales;
+  }
+}
+
 // Runs `reference` into copies, then `entry` in place, and compares every output.
 template <class Op>
 void RunChecked(Context& context, const KernelEntry<Op>& entry, const KernelEntry<Op>& reference,
                 const typename Op::Args& args) {
   typename Op::Args reference_args = args;
   const std::vector<Tensor> expected = internal::RedirectOutputs<Op>(context, reference_args);
-  std::vector<double> scales;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    scales.push_back(expected[i].defined() ? Op::ErrorScale(args, static_cast<int>(i)) : 0);
-  }
+  const std::vector<double> scales = ErrorScales<Op>(context, args);
   reference.run(context, reference_args);
   entry.run(context, args);
   typename Op::Args result_args = args;

@@ -10,6 +10,7 @@
 //     // rounding differences between implementations are measured.
 //     static double ErrorScale(const Args& args, int output);
 //   };
+// An operator made of others measures all outputs at once, by ErrorScales(Context&, const Args&).
 // Kernels overwrite their outputs (unless Args says accumulate), never allocate but scratch from
 // the Context, never synchronise. Registering is a function call; the registry is an object that
 // the program owns. Nothing falls back to another device.

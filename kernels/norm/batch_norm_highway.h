@@ -24,6 +24,14 @@ struct Affine {
   Activation activation = Activation::kNone;
 };
 
+// Per channel; what turns g, a gradient that the activation has passed, into that of the batch
+// norm's input x: scale * g + slope * (x - mean) + offset.
+struct NormGradient {
+  Affine affine;
+  const float* slope = nullptr;
+  const float* offset = nullptr;
+};
+
 // pivot (c) = a guess at the mean from a few rows; totals (2, c) = sums of (x - pivot) and of its
 // square. f32 within blocks of rows, f64 across them; `block` (2, c) is scratch.
 void CentredSums(const float* x, Rows rows, float* pivot, float* block, double* totals);

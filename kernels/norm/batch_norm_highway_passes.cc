@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/core/lanes-inl.h"
+#include "kernels/norm/affine-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine::HWY_NAMESPACE {
@@ -48,31 +49,6 @@ HWY_INLINE void SumInBlocks(Rows rows, float* block, double* totals, const Sum& 
     std::fill(block, block + 2 * rows.c, 0.0f);
     ForEachStep(begin, std::min(rows.end, begin + kBlockRows), sum);
     for (std::int64_t i = 0; i < 2 * rows.c; ++i) totals[i] += double{block[i]};
-  }
-}
-
-template <Activation kActivation, class L, class V = typename L::V>
-HWY_INLINE V PassedGradient(const L& lanes, V value, V dy) {
-  if constexpr (kActivation == Activation::kNone) {
-    return dy;
-  } else {
-    auto passes = hn::Gt(value, lanes.Zero());
-    if constexpr (kActivation == Activation::kRelu6) {
-      passes = hn::And(passes, hn::Lt(value, lanes.Set(6.0f)));
-    }
-    return hn::IfThenElseZero(passes, dy);
-  }
-}
-
-// Calls body(std::integral_constant<Activation, activation>).
-template <class Body>
-HWY_INLINE void WithActivation(Activation activation, const Body& body) {
-  if (activation == Activation::kRelu) {
-    body(std::integral_constant<Activation, Activation::kRelu>());
-  } else if (activation == Activation::kRelu6) {
-    body(std::integral_constant<Activation, Activation::kRelu6>());
-  } else {
-    body(std::integral_constant<Activation, Activation::kNone>());
   }
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/activation/activation_op.h"
 #include "kernels/conv/conv2d.h"
 #include "kernels/conv/depthwise_conv.h"
+#include "kernels/conv/mbconv.h"
 #include "kernels/conv/pointwise_conv.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
@@ -22,6 +23,7 @@ KernelRegistry MakeCpuRegistry() {
   RegisterDepthwiseConvReference(registry);
   RegisterElementwiseReference(registry);
   RegisterLinearReference(registry);
+  RegisterMbconvReference(registry);
   RegisterOptimizerStepReference(registry);
   RegisterPointwiseConvReference(registry);
   RegisterPoolReference(registry);
@@ -31,6 +33,7 @@ KernelRegistry MakeCpuRegistry() {
   RegisterBatchNormHighway(registry);
   RegisterDepthwiseConvHighway(registry);
   RegisterElementwiseHighway(registry);
+  RegisterMbconvHighway(registry);
   RegisterOptimizerStepHighway(registry);
   RegisterPoolHighway(registry);
   RegisterSoftmaxCrossEntropyCpu(registry);
@@ -40,6 +43,8 @@ KernelRegistry MakeCpuRegistry() {
   RegisterDepthwiseConvOnednn(registry);
   RegisterLinearOnednn(registry);
   RegisterPointwiseConvOnednn(registry);
+
+  RegisterMbconvComposed(registry);
 
   return registry;
 }

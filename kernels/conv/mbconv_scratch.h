@@ -1,0 +1,115 @@
+// How the fused MBConv lays out its scratch and shares its rows among threads.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/conv/mbconv.h"
+#include "kernels/conv/mbconv_highway.h"
+
+namespace nasengine::mbconv {
+
+// Part `index` of `parts` nearly equal ones of [0, size).
+struct Range {
+  Range(std::int64_t size, std::int64_t index, std::int64_t parts)
+      : begin(size * index / parts), end(size * (index + 1) / parts) {}
+  std::int64_t size() const { return end - begin; }
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// Hands out cache-line aligned pieces of a block, or only measures them when the block is null.
+class Carver {
+ public:
+  explicit Carver(void* block) : block_(static_cast<std::byte*>(block)) {}
+  template <class T>
+  T* Take(std::int64_t count) {
+    T* piece = block_ == nullptr ? nullptr : reinterpret_cast<T*>(block_ + used_);
+    used_ += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return piece;
+  }
+  std::size_t used() const { return used_; }
+  void* rest() const { return block_ == nullptr ? nullptr : block_ + used_; }
+
+ private:
+  std::byte* block_;
+  std::size_t used_ = 0;
+};
+
+// Scratch of one thread: rows on their way, the sums of one batch norm, a share of one weight
+// gradient, each used by one phase after the other.
+struct ThreadScratch {
+  ThreadScratch(Carver& carver, std::int64_t panel_floats, std::int64_t c, std::int64_t dw_floats)
+      : panel(carver.Take<float>(panel_floats)),
+        sums{.c = c,
+             .pivot = carver.Take<float>(c),
+             .block = carver.Take<float>(2 * c),
+             .totals = carver.Take<double>(2 * c)},
+        dw(carver.Take<float>(dw_floats)) {}
+
+  float* panel;
+  ChannelSums sums;
+  float* dw;
+};
+
+// What the channels of one batch norm are multiplied with, computed between two phases.
+struct ChannelFactors {
+  ChannelFactors(Carver& carver, std::int64_t c)
+      : scale(carver.Take<float>(c)), slope(carver.Take<float>(c)), offset(carver.Take<float>(c)) {}
+  float* scale;
+  float* slope;
+  float* offset;
+};
+
+// Everything that one call needs. With a null block only bytes() may be used.
+class Scratch {
+ public:
+  // `panel_floats` and `dw_floats` for each of `threads`.
+  Scratch(void* block, const MbconvGeometry& g, std::int64_t threads, std::int64_t panel_floats,
+          std::int64_t dw_floats)
+      : carver_(block),
+        expand_weights(
+            carver_.Take<float>(PackedSize(g.c_in, g.expanded) + PackedSize(g.expanded, g.c_in))),
+        project_weights(
+            carver_.Take<float>(PackedSize(g.expanded, g.c_out) + PackedSize(g.c_out, g.expanded))),
+        expand(carver_, g.expanded),
+        depthwise(carver_, g.expanded),
+        project(carver_, g.c_out),
+        threads_(threads),
+        panel_floats_(panel_floats),
+        channels_(std::max(g.expanded, g.c_out)),
+        dw_floats_(dw_floats) {}
+
+  std::size_t bytes() const {
+    return carver_.used() + static_cast<std::size_t>(threads_) * ThreadBytes();
+  }
+  ThreadScratch thread(std::int64_t index) const {
+    Carver carver(static_cast<std::byte*>(carver_.rest()) +
+                  static_cast<std::size_t>(index) * ThreadBytes());
+    return {carver, panel_floats_, channels_, dw_floats_};
+  }
+
+ private:
+  std::size_t ThreadBytes() const {
+    Carver measure(nullptr);
+    const ThreadScratch scratch(measure, panel_floats_, channels_, dw_floats_);
+    return measure.used();
+  }
+  Carver carver_;
+
+ public:
+  float* expand_weights;
+  float* project_weights;
+  ChannelFactors expand;
+  ChannelFactors depthwise;
+  ChannelFactors project;
+
+ private:
+  std::int64_t threads_;
+  std::int64_t panel_floats_;
+  std::int64_t channels_;
+  std::int64_t dw_floats_;
+};
+
+}  // namespace nasengine::mbconv
