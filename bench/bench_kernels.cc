@@ -24,7 +24,8 @@ using Json = nlohmann::ordered_json;
 
 std::vector<KernelCase> AllCases() {
   std::vector<KernelCase> all;
-  for (auto make : {DepthwiseCases, PointwiseCases, StemCases, NormCases, SmallOperatorCases}) {
+  for (auto make :
+       {DepthwiseCases, PointwiseCases, StemCases, NormCases, MbconvCases, SmallOperatorCases}) {
     for (KernelCase& one : make()) all.push_back(std::move(one));
   }
   // Rows of one operator together, operators in the order in which they come first.

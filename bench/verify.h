@@ -26,10 +26,8 @@ void VerifyAgainstReference(Context& context, std::span<const KernelEntry<Op>* c
   const double drift = std::sqrt(std::max(1.0, terms));
   typename Op::Args reference_args = args;
   const std::vector<Tensor> expected = internal::RedirectOutputs<Op>(context, reference_args);
-  std::vector<double> scales;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    scales.push_back(expected[i].defined() ? drift * Op::ErrorScale(args, static_cast<int>(i)) : 0);
-  }
+  std::vector<double> scales = ErrorScales<Op>(context, args);
+  for (double& scale : scales) scale *= drift;
   reference.run(context, reference_args);
   for (const KernelEntry<Op>* entry : entries) {
     typename Op::Args own_args = args;

@@ -51,6 +51,7 @@ std::vector<KernelCase> DepthwiseCases();
 std::vector<KernelCase> PointwiseCases();
 std::vector<KernelCase> StemCases();
 std::vector<KernelCase> NormCases();
+std::vector<KernelCase> MbconvCases();
 std::vector<KernelCase> SmallOperatorCases();
 
 // oneDNN's depthwise backward-weights for any kernel size, which the program's table leaves out as

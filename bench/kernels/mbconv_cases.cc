@@ -1,0 +1,114 @@
+// A training step of whole MBConv blocks: fused, against the same block from oneDNN's operators.
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "bench/kernels/kernel_case.h"
+#include "bench/kernels/mbconv_chain.h"
+
+namespace nasengine {
+namespace {
+
+struct Block {
+  std::int64_t n;
+  std::int64_t size;
+  std::int64_t c_in;
+  std::int64_t expanded;
+  std::int64_t c_out;
+  std::int64_t stride;
+};
+
+constexpr Block kBlocks[] = {
+    // 224x224, batch 16
+    {16, 112, 16, 96, 24, 2},
+    {16, 56, 24, 144, 24, 1},
+    {16, 28, 40, 240, 40, 1},
+    {16, 14, 80, 480, 80, 1},
+    {16, 7, 160, 960, 160, 1},
+    // cifar, batch 64
+    {64, 32, 24, 144, 24, 1},
+    {64, 8, 80, 480, 80, 1},
+    // fashion, batch 128
+    {128, 14, 24, 144, 24, 1},
+    {128, 7, 32, 192, 32, 1},
+};
+
+template <class Op>
+const KernelEntry<Op>& EntryOf(Workbench& bench, Impl impl) {
+  for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) {
+    if (entry.impl == impl) return entry;
+  }
+  Throw(ErrorCode::kUnsupported, Op::kName, ": has no ", Name(impl), " implementation");
+}
+
+KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
+  Context& context = bench.context();
+  const MbconvTensors t(bench, g);
+  const KernelEntry<MbconvForward>& forward = EntryOf<MbconvForward>(bench, Impl::kOurs);
+  const KernelEntry<MbconvBackward>& backward = EntryOf<MbconvBackward>(bench, Impl::kOurs);
+  context.ReserveWorkspace(forward.workspace_bytes(context, t.Forward()));
+  context.ReserveWorkspace(backward.workspace_bytes(context, t.Backward()));
+  const KernelEntry<MbconvForward>* const forwards[] = {&forward};
+  const KernelEntry<MbconvBackward>* const backwards[] = {&backward};
+  VerifyAgainstReference<MbconvForward>(context, forwards,
+                                        EntryOf<MbconvForward>(bench, Impl::kReference),
+                                        t.Forward(), timing.terms);
+  forward.run(context, t.Forward());
+  VerifyAgainstReference<MbconvBackward>(context, backwards,
+                                         EntryOf<MbconvBackward>(bench, Impl::kReference),
+                                         t.Backward(), timing.terms);
+  MbconvChain vendor(bench, t, ChainOf::kVendor);
+  MbconvChain separate(bench, t, ChainOf::kPolicy);
+  const auto fused = [&] {
+    forward.run(context, t.Forward());
+    backward.run(context, t.Backward());
+  };
+  const std::vector<RobustSummary> summaries =
+      TimeInterleaved(std::vector<Contender>{{"fused", fused},
+                                             {"vendor", [&] { vendor.Run(); }},
+                                             {"separate", [&] { separate.Run(); }},
+                                             {"fused again", fused}},
+                      timing.rounds);
+  return {.ours = summaries[0],
+          .vendor = summaries[1],
+          .reference = summaries[2],
+          .noise = SameAgainstSame(summaries[0], summaries[3])};
+}
+
+}  // namespace
+
+std::vector<KernelCase> MbconvCases() {
+  std::vector<KernelCase> cases;
+  for (const Block& block : kBlocks) {
+    for (std::int64_t kernel : {3, 5, 7}) {
+      const MbconvGeometry g{.n = block.n,
+                             .h = block.size,
+                             .w = block.size,
+                             .c_in = block.c_in,
+                             .expanded = block.expanded,
+                             .c_out = block.c_out,
+                             .kernel = kernel,
+                             .stride = block.stride};
+      const auto in = static_cast<double>(g.InputShape().elements());
+      const auto e1 = static_cast<double>(g.E1Shape().elements());
+      const auto e2 = static_cast<double>(g.E2Shape().elements());
+      const auto out = static_cast<double>(g.OutputShape().elements());
+      const auto taps = static_cast<double>(kernel * kernel);
+      cases.push_back(
+          {.op = "mbconv_step",
+           .shape = StrCat("k", kernel, " s", block.stride, " ",
+                           ImageName(block.size, block.c_in, block.n), " e", block.expanded),
+           // Every convolution and batch norm a pass of its own.
+           .bytes = 4 * (14 * e1 + 14 * e2 + 11 * out + 3 * in),
+           .flops = 6 * (e1 * static_cast<double>(g.c_in) + e2 * taps +
+                         e2 * static_cast<double>(g.c_out)),
+           .terms = std::max(e1, e2) / static_cast<double>(g.expanded),
+           .footprint_bytes = 4 * (3 * e1 + 3 * e2 + 3 * out + 2 * in),
+           .time = [g](Workbench& bench, const KernelTiming& timing) {
+             return TimeStep(bench, timing, g);
+           }});
+    }
+  }
+  return cases;
+}
+
+}  // namespace nasengine

@@ -1,0 +1,52 @@
+// One training step of an MBConv block from separate operators, each keeping what the next reads in
+// backward: what the fused block replaces.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "bench/workbench.h"
+#include "kernels/conv/mbconv.h"
+
+namespace nasengine {
+
+// The tensors of a block and of its training step, fixed noise.
+struct MbconvTensors {
+  struct Stage {
+    Tensor w, gamma, beta, mean, inv_std, dw, dgamma, dbeta;
+  };
+  MbconvTensors(Workbench& bench, const MbconvGeometry& geometry);
+
+  MbconvForward::Args Forward() const;
+  MbconvBackward::Args Backward() const;
+
+  MbconvGeometry geometry;
+  Tensor x, e1, e2, o, y, dy, dx, g1, g2;
+  Stage expand, depthwise, project;
+};
+
+// Whose operators a chain is made of.
+enum class ChainOf {
+  kPolicy,  // what the program would choose for each
+  kVendor,  // oneDNN's alone, its depthwise backward-weights for any kernel included
+};
+
+class MbconvChain {
+ public:
+  // `tensors` must outlive the chain. Throws kUnsupported where the vendor has no operator.
+  MbconvChain(Workbench& bench, const MbconvTensors& tensors, ChainOf of);
+  // Forward and backward.
+  void Run();
+
+ private:
+  template <class Op>
+  void Run(const typename Op::Args& args);
+  void RunForward();
+  void RunBackward();
+
+  Context& context_;
+  const MbconvTensors& t_;
+  ChainOf of_;
+  Tensor a1_;
+  Tensor a2_;
+};
+
+}  // namespace nasengine
