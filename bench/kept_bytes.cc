@@ -25,6 +25,11 @@ std::int64_t KeptByNorm(const Size3& size, std::int64_t channels, std::int64_t b
   return batch * Elements(size, channels) + 2 * channels;
 }
 
+// A block that does not expand is cheaper to compute again than to keep.
+bool IsComputedAgain(const LayerDesc& layer) {
+  return layer.op == LayerOp::kMbconv && layer.expand == 1;
+}
+
 // What the gradients of a step read.
 struct Reads {
   bool conv_inputs = false;   // for the gradients of the weights
@@ -34,17 +39,13 @@ struct Reads {
 
 // Numbers that a layer keeps of its own making; its input and its output are counted by the graph.
 std::int64_t KeptInside(const LayerDesc& layer, const Reads& reads, std::int64_t batch) {
-  // A batch norm's input and, where a convolution reads it, its output.
-  const auto normed = [&](const Size3& size, std::int64_t channels) {
-    return KeptByNorm(size, channels, batch) +
-           (reads.conv_inputs ? batch * Elements(size, channels) : 0);
-  };
   switch (layer.op) {
     case LayerOp::kConv:
       return KeptByNorm(layer.out, layer.out.c, batch);
     case LayerOp::kMbconv: {
       const std::int64_t middle = ExpandedChannels(layer);
-      return (layer.expand > 1 ? normed(layer.in, middle) : 0) + normed(layer.out, middle) +
+      if (IsComputedAgain(layer)) return 2 * (middle + layer.out.c);
+      return KeptByNorm(layer.in, middle, batch) + KeptByNorm(layer.out, middle, batch) +
              KeptByNorm(layer.out, layer.out.c, batch);
     }
     case LayerOp::kClassifier:
@@ -86,7 +87,10 @@ std::int64_t Kept(const SearchSpace& space, const Reads& reads, std::int64_t bat
       if (recorded) kept += KeptInside(*layer, reads, batch);
       if (gated) kept += batch * Elements(desc.out, desc.out.c);
     }
-    values[input].read = values[input].read || (gated && reads.block_inputs) ||
+    const bool again = recorded && std::ranges::any_of(evaluated, [](const LayerDesc* layer) {
+                         return IsComputedAgain(*layer);
+                       });
+    values[input].read = values[input].read || again || (gated && reads.block_inputs) ||
                          (desc.op != LayerOp::kClassifier && reads.conv_inputs);
     values.push_back(
         {.numbers = batch * Elements(desc.out, desc.out.c), .wants_gradient = recorded || gated});

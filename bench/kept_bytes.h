@@ -7,10 +7,10 @@
 // candidates that it evaluates and, along one path, its own input, from which the others are
 // evaluated later. Sums, residuals and pooling read nothing, and nothing else lives on. With E1
 // numbers after its expansion, E2 after its depthwise convolution and O at its end, an inverted
-// bottleneck so keeps 2 E1 + 2 E2 + O in a weight step and E1 + E2 + 2 O in an architecture step
-// (without E1 where it does not expand). A value is kept once, however many read it; an
-// architecture step keeps nothing of what comes before its first gate; the images belong to the
-// data.
+// bottleneck, which normalises again what it reads, so keeps E1 + E2 + O in a weight step and
+// E1 + E2 + 2 O in an architecture step; one that does not expand is computed again from its input,
+// and keeps only that. A value is kept once, however many read it; an architecture step keeps
+// nothing of what comes before its first gate; the images belong to the data.
 // SPDX-License-Identifier: MIT
 #pragma once
 

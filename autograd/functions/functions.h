@@ -46,6 +46,35 @@ Variable BatchNorm(Tape& tape, const Variable& x, const Parameter& gamma, const 
                    const Tensor& running_mean, const Tensor& running_var,
                    const BatchNormOptions& options);
 
+// A convolution with its batch norm. w as above, the rest (c).
+struct ConvNorm {
+  Parameter w;
+  Parameter gamma;
+  Parameter beta;
+  Tensor running_mean;
+  Tensor running_var;
+};
+
+// What backward computes again instead of finding it kept. The second computation gives the same
+// bits and moves no running statistics.
+enum class Recompute {
+  kNothing,
+  kExpand,  // the expanded tensor, from x: a product more, about 2/5 of what a block keeps less
+  kAll,     // everything, from x: a forward pass more
+};
+
+struct MbconvOptions {
+  int kernel = 3;
+  int stride = 1;
+  BatchNormOptions norm{};  // of all three, but that no activation follows the last; not kRunning
+  Recompute recompute = Recompute::kNothing;
+};
+// Expand, depthwise, project, each with its batch norm, as one function. Without an expansion
+// `expand` is null. Saves what the three convolutions give, before their batch norms, and the
+// statistics; and x, if parameter gradients are wanted or anything is to be computed again.
+Variable Mbconv(Tape& tape, const Variable& x, const ConvNorm* expand, const ConvNorm& depthwise,
+                const ConvNorm& project, const MbconvOptions& options);
+
 Variable ApplyActivation(Tape& tape, const Variable& x, Activation activation);
 Variable Sum(Tape& tape, const Variable& a, const Variable& b);
 Variable AvgPool(Tape& tape, const Variable& x, const Window& window);

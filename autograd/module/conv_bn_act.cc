@@ -79,4 +79,8 @@ Variable ConvBnAct::Forward(Tape& tape, const Variable& x, const ForwardOptions&
                     .momentum = options.norm_momentum.value_or(options_.bn_momentum)});
 }
 
+ConvNorm ConvBnAct::conv_norm() const {
+  return {weight_, gamma_, beta_, running_mean_.value(), running_var_.value()};
+}
+
 }  // namespace nasengine

@@ -37,6 +37,9 @@ class ConvBnAct final : public Module {
   // (n, h, w, c_in) -> (n, ceil(h / stride), ceil(w / stride), c_out)
   Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const override;
 
+  // Its parameters, for a function that computes several such layers at once.
+  ConvNorm conv_norm() const;
+
  private:
   ConvBnActOptions options_;
   Parameter weight_;

@@ -14,6 +14,8 @@ struct ForwardOptions {
   NormMode norm = NormMode::kBatch;
   // Momentum of the running statistics in place of the layers' own, e.g. 1/n for a plain average.
   std::optional<float> norm_momentum = std::nullopt;
+  // Of inverted bottlenecks.
+  Recompute recompute = Recompute::kNothing;
   // Null: no dropout.
   const Rng* dropout_rng = nullptr;
   std::uint64_t step = 0;

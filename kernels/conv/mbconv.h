@@ -56,7 +56,8 @@ struct MbconvStage {
 
 // y = the block's output, without a residual. Without an expansion (expand.w empty) expanded is
 // c_in, the depthwise convolution reads x itself, and e1 is empty. Running statistics, when given,
-// move as in batch_norm.h.
+// move as in batch_norm.h. For a second computation of what backward reads, y may be empty, or all
+// of e2, o and y: then only the expansion is computed.
 struct MbconvForward {
   static constexpr const char* kName = "mbconv_forward";
   struct Statistics {
@@ -86,8 +87,9 @@ struct MbconvForward {
 
 // The gradients of sum(y * dy). e1, e2, o and the statistics are the forward pass's. The parameter
 // gradients may all be empty (not wanted); otherwise they are overwritten, or added to if
-// `accumulate`. dx may be empty. g2 (e2's shape) and g1 (e1's) are scratch, left undefined; under
-// stride 1 both may be the same tensor. g1 is empty without an expansion.
+// `accumulate`. x is read for them alone and may be empty without them. dx may be empty. g2 (e2's
+// shape) and g1 (e1's) are scratch, left undefined; under stride 1 both may be the same tensor. g1
+// is empty without an expansion.
 struct MbconvBackward {
   static constexpr const char* kName = "mbconv_backward";
   struct Statistics {

@@ -92,6 +92,8 @@ Shape MbconvGeometry::OutputShape() const {
   return {n, conv.out_h(), conv.out_w(), c_out};
 }
 
+bool OnlyExpands(const MbconvForward::Args& args) { return args.e2.empty() && args.o.empty(); }
+
 void CheckArguments(const MbconvForward::Args& args) {
   const char* op = MbconvForward::kName;
   const MbconvGeometry& g = args.geometry;
@@ -105,9 +107,16 @@ void CheckArguments(const MbconvForward::Args& args) {
     CheckView(op, "e1", args.e1, g.E1Shape(), dtype);
     CheckRunning(op, "expand", args.expand_statistics, g.expanded, dtype);
   }
+  NAS_CHECK(args.norm.epsilon > 0, op, ": epsilon is ", args.norm.epsilon,
+            ", expected more than 0");
+  if (OnlyExpands(args)) {
+    NAS_CHECK(expands && args.y.empty(), op, ": e2 and o are not wanted, yet ",
+              expands ? "y is" : "there is no expansion");
+    return;
+  }
   CheckView(op, "e2", args.e2, g.E2Shape(), dtype);
   CheckView(op, "o", args.o, g.OutputShape(), dtype);
-  CheckView(op, "y", args.y, g.OutputShape(), dtype);
+  if (!args.y.empty()) CheckView(op, "y", args.y, g.OutputShape(), dtype);
   CheckRunning(op, "depthwise", args.depthwise_statistics, g.expanded, dtype);
   CheckRunning(op, "project", args.project_statistics, g.c_out, dtype);
   NAS_CHECK(args.norm.epsilon > 0, op, ": epsilon is ", args.norm.epsilon,
@@ -117,12 +126,12 @@ void CheckArguments(const MbconvForward::Args& args) {
 void CheckArguments(const MbconvBackward::Args& args) {
   const char* op = MbconvBackward::kName;
   const MbconvGeometry& g = args.geometry;
-  const DType dtype = args.x.dtype;
+  const DType dtype = args.dy.dtype;
   const bool expands = !args.expand.w.empty();
   const bool wanted = !args.project_gradient.dw.empty();
   CheckGeometry(op, g, expands);
-  CheckFloat(op, "x", args.x);
-  CheckView(op, "x", args.x, g.InputShape(), dtype);
+  CheckFloat(op, "dy", args.dy);
+  if (wanted) CheckView(op, "x", args.x, g.InputShape(), dtype);
   CheckStages(op, g, expands, args.expand, args.depthwise, args.project, dtype);
   if (expands) {
     CheckView(op, "e1", args.e1, g.E1Shape(), dtype);

@@ -97,6 +97,7 @@ void ComposeForward(Context& context, How& how, const MbconvForward::Args& args)
     how.template Run<PointwiseConvForward>(
         context,
         {.geometry = g.expand(), .x = args.x, .w = args.expand.w, .bias = {}, .y = args.e1});
+    if (OnlyExpands(args)) return;
     a1 = Temporary(context, g.E1Shape(), dtype);
     Normalise(context, how, args.norm, args.norm.activation, args.e1, args.expand,
               args.expand_statistics, a1);
@@ -113,8 +114,9 @@ void ComposeForward(Context& context, How& how, const MbconvForward::Args& args)
             args.depthwise_statistics, a2);
   how.template Run<PointwiseConvForward>(
       context, {.geometry = g.project(), .x = a2, .w = args.project.w, .bias = {}, .y = args.o});
+  const Tensor unwanted = args.y.empty() ? Temporary(context, g.OutputShape(), dtype) : Tensor();
   Normalise(context, how, args.norm, Activation::kNone, args.o, args.project,
-            args.project_statistics, args.y);
+            args.project_statistics, args.y.empty() ? unwanted.view() : args.y);
 }
 
 // The activated tensor that the forward pass went on with.
@@ -159,7 +161,7 @@ void ThroughNorm(Context& context, How& how, Activation activation, ConstView x,
 template <class How>
 void BackToDepthwise(Context& context, How& how, const MbconvBackward::Args& args) {
   const ConvGeometry geometry = args.geometry.project();
-  const Tensor d_o = Temporary(context, args.geometry.OutputShape(), args.x.dtype);
+  const Tensor d_o = Temporary(context, args.geometry.OutputShape(), args.dy.dtype);
   ThroughNorm(context, how, Activation::kNone, args.o, args.dy, args.project,
               args.project_statistics, args.project_gradient, args.accumulate, d_o);
   if (!args.project_gradient.dw.empty()) {
@@ -195,7 +197,7 @@ void ComposeBackward(Context& context, How& how, const MbconvBackward::Args& arg
   Tensor own;
   View g1 = expands ? args.g1 : args.dx;
   if (g1.empty()) return;
-  if (g1.data == args.g2.data) g1 = own = Temporary(context, g.E1Shape(), args.x.dtype);
+  if (g1.data == args.g2.data) g1 = own = Temporary(context, g.E1Shape(), args.dy.dtype);
   how.template Run<DepthwiseConvBackwardData>(
       context, {.geometry = g.depthwise(), .dy = args.g2, .w = args.depthwise.w, .dx = g1});
   if (!expands) return;

@@ -141,6 +141,7 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
                          .depth = g.c_in,
                          .columns = g.expanded},
                         rows.begin, rows.end, mine.panel, Started(mine, g.expanded));
+    if (OnlyExpands(args)) return;
     Meet();
     FinishStatistics(
         team, g.expanded, args.norm, args.expand, args.expand_statistics,
@@ -183,6 +184,7 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
       team, g.c_out, args.norm, args.project, args.project_statistics,
       [&](std::int64_t thread) { return Range(OutputRows(g), thread, team.threads).size(); },
       scratch.project.scale);
+  if (args.y.empty()) return;
   Meet();
   batch_norm::Normalise(args.o.As<float>(), {rows.begin, rows.end, g.c_out},
                         AffineOf(args.project_statistics.mean, scratch.project.scale, args.project,
@@ -357,7 +359,7 @@ class BackwardPhases {
                                      .g2 = args_.g2.As<float>(),
                                      .e2 = args_.e2.As<float>(),
                                      .norm = GradientOf(DepthwiseNorm(), team_.scratch.depthwise),
-                                     .in = expands_ ? args_.e1.As<float>() : args_.x.As<float>(),
+                                     .in = (expands_ ? args_.e1 : args_.x).As<float>(),
                                      .in_norm = expands_ ? &in_norm : nullptr,
                                      .w = args_.depthwise.w.As<float>(),
                                      .g1 = g1.empty() ? nullptr : g1.As<float>(),

@@ -154,8 +154,8 @@ struct DepthwiseGradientJob {
   DepthwiseSizes sizes;
   const float* g2 = nullptr;
   const float* e2 = nullptr;
-  NormGradient norm;  // of e2
-  const float* in = nullptr;
+  NormGradient norm;                // of e2
+  const float* in = nullptr;        // not read without both a batch norm and dw
   const Affine* in_norm = nullptr;  // null: `in` as it is
   const float* w = nullptr;
   float* g1 = nullptr;  // may be null

@@ -428,10 +428,11 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
   constexpr int kInputTile = S == 2 ? (T + 1) / 2 * 2 : T;
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t step = s.step();
+  const bool reads_input = job.in_norm != nullptr || job.dw != nullptr;
   Window in = InWindow(s, scratch);
   Window gradient = GradientWindow(s, scratch + s.in_window_floats());
   for (std::int64_t n = begin; n < end; ++n) {
-    const float* image = job.in + n * s.h * s.w * s.c;
+    const float* image = reads_input ? job.in + n * s.h * s.w * s.c : nullptr;
     in.StartImage(0);
     gradient.StartImage(0);
     for (std::int64_t r = 0; r < s.h; r += step) {
