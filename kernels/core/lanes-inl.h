@@ -15,6 +15,8 @@
 #include <cstdint>
 
 #include "kernels/core/activation.h"
+#include "kernels/core/bfloat16_lanes-inl.h"
+#include "kernels/core/tensor.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine {
@@ -29,12 +31,18 @@ inline constexpr int kVectorRegisters = 32;
 inline constexpr int kVectorRegisters = 16;
 #endif
 
-// All lanes of a D.
+// All lanes of a D, a tag of f32. What is stored as bf16 is widened and rounded on the way.
 template <class D>
 struct FullLanes {
   using V = hn::Vec<D>;
   static HWY_INLINE V Load(const float* from) { return hn::LoadU(D(), from); }
+  static HWY_INLINE V Load(const BFloat16* from) {
+    return WidenLanes(D(), hn::LoadU(BFloat16Bits<D>(), &from->bits));
+  }
   static HWY_INLINE void Store(V value, float* to) { hn::StoreU(value, D(), to); }
+  static HWY_INLINE void Store(V value, BFloat16* to) {
+    hn::StoreU(NarrowLanes(D(), value), BFloat16Bits<D>(), &to->bits);
+  }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
   static HWY_INLINE V Zero() { return hn::Zero(D()); }
 };
@@ -44,13 +52,21 @@ template <class D>
 struct FirstLanes {
   using V = hn::Vec<D>;
   explicit HWY_INLINE FirstLanes(std::int64_t count)
-      : mask(hn::FirstN(D(), static_cast<std::size_t>(count))) {}
+      : mask(hn::FirstN(D(), static_cast<std::size_t>(count))),
+        bf16_mask(hn::FirstN(BFloat16Bits<D>(), static_cast<std::size_t>(count))) {}
   HWY_INLINE V Load(const float* from) const { return hn::MaskedLoad(mask, D(), from); }
+  HWY_INLINE V Load(const BFloat16* from) const {
+    return WidenLanes(D(), hn::MaskedLoad(bf16_mask, BFloat16Bits<D>(), &from->bits));
+  }
   HWY_INLINE void Store(V value, float* to) const { hn::BlendedStore(value, mask, D(), to); }
+  HWY_INLINE void Store(V value, BFloat16* to) const {
+    hn::BlendedStore(NarrowLanes(D(), value), bf16_mask, BFloat16Bits<D>(), &to->bits);
+  }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
   static HWY_INLINE V Zero() { return hn::Zero(D()); }
 
   hn::Mask<D> mask;
+  hn::Mask<BFloat16Bits<D>> bf16_mask;
 };
 
 // Distance in a buffer from one vector of `lanes` to the next.

@@ -13,6 +13,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/core/bfloat16_lanes-inl.h"
 #include "kernels/core/for_each_vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -73,27 +74,15 @@ double InnerProductRange(const float* a, const float* b, Chunk chunk) {
 
 void NarrowRange(const float* x, std::uint16_t* y, Chunk chunk) {
   ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const hn::RebindToUnsigned<decltype(d)> du;
-    const hn::RebindToSigned<decltype(d)> di;
-    const hn::Rebind<std::uint16_t, decltype(d)> d16;
-    const auto value = hn::LoadU(d, x + i);
-    const auto bits = hn::BitCast(du, value);
-    const auto cut = hn::ShiftRight<16>(bits);
-    // Half a unit in the last place, less one where the even neighbour is below.
-    const auto half = hn::Add(hn::And(cut, hn::Set(du, 1u)), hn::Set(du, 0x7fffu));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, half));
-    const auto quiet_nan = hn::Or(cut, hn::Set(du, 0x40u));
-    const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(value)), quiet_nan, rounded);
-    hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, result)), d16, y + i);
+    const BFloat16Bits<decltype(d)> narrow;
+    hn::StoreU(NarrowLanes(d, hn::LoadU(d, x + i)), narrow, y + i);
   });
 }
 
 void WidenRange(const std::uint16_t* x, float* y, Chunk chunk) {
   ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const hn::RebindToUnsigned<decltype(d)> du;
-    const hn::Rebind<std::uint16_t, decltype(d)> d16;
-    const auto bits = hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(d16, x + i)));
-    hn::StoreU(hn::BitCast(d, bits), d, y + i);
+    const BFloat16Bits<decltype(d)> narrow;
+    hn::StoreU(WidenLanes(d, hn::LoadU(narrow, x + i)), d, y + i);
   });
 }
 

@@ -1,10 +1,9 @@
 // The elementwise operators written plainly, f64 inside: the truth that other implementations are
 // held against.
 // SPDX-License-Identifier: MIT
-#include <bit>
-#include <cmath>
 #include <cstdint>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/elementwise/elementwise_check.h"
@@ -52,22 +51,13 @@ void InnerProductReference(Context&, const InnerProduct::Args& args) {
   });
 }
 
-BFloat16 Narrow(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  // A NaN stays one (made quiet), whatever of its payload is cut off.
-  if (std::isnan(value)) return {static_cast<std::uint16_t>((bits >> 16) | 0x40)};
-  const std::uint32_t half = bits & 0x10000 ? 0x8000 : 0x7fff;  // ties go to the even neighbour
-  return {static_cast<std::uint16_t>((bits + half) >> 16)};
-}
-
 void CastReference(Context&, const Cast::Args& args) {
   CheckArgs(args);
   for (std::int64_t i = 0; i < args.x.elements(); ++i) {
     if (args.y.dtype == DType::kBf16) {
       args.y.As<BFloat16>()[i] = Narrow(args.x.As<float>()[i]);
     } else {
-      args.y.As<float>()[i] =
-          std::bit_cast<float>(std::uint32_t{args.x.As<BFloat16>()[i].bits} << 16);
+      args.y.As<float>()[i] = Widen(args.x.As<BFloat16>()[i]);
     }
   }
 }

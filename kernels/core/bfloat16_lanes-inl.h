@@ -1,0 +1,74 @@
+// Vectors between f32 and bf16 by the rule of bfloat16.h, on every instruction set to the same
+// bits. Compiled once per instruction set; kernels use it through lanes-inl.h.
+// SPDX-License-Identifier: MIT
+
+// Highway's include guard for code that is compiled once per target.
+#if defined(NASENGINE_KERNELS_CORE_BFLOAT16_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NASENGINE_KERNELS_CORE_BFLOAT16_LANES_INL_H_
+#undef NASENGINE_KERNELS_CORE_BFLOAT16_LANES_INL_H_
+#else
+#define NASENGINE_KERNELS_CORE_BFLOAT16_LANES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace nasengine {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The bits of as many bf16 as D, a tag of f32, has lanes.
+template <class D>
+using BFloat16Bits = hn::Rebind<std::uint16_t, D>;
+
+template <class D>
+HWY_INLINE hn::Vec<D> WidenLanes(D d, hn::Vec<BFloat16Bits<D>> bits) {
+  const hn::RebindToUnsigned<D> wide;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, bits)));
+}
+
+template <class D>
+HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowLanes(D /*d*/, hn::Vec<D> value) {
+  const hn::RebindToUnsigned<D> wide;
+  const auto bits = hn::BitCast(wide, value);
+  // Half a unit in the last place, less one where the even neighbour is below.
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(wide, 1u));
+  const auto rounded = hn::Add(hn::Add(bits, hn::Set(wide, 0x7fffu)), odd);
+  const auto quiet_nan = hn::Or(bits, hn::Set(wide, 0x400000u));
+  const auto is_nan = hn::RebindMask(wide, hn::IsNaN(value));
+  const auto result = hn::IfThenElse(is_nan, quiet_nan, rounded);
+  return hn::TruncateTo(BFloat16Bits<D>(), hn::ShiftRight<16>(result));
+}
+
+#if HWY_TARGET == HWY_AVX3
+// Half as many instructions as above: the mask adds, one fix-up keeps NaNs, one permutation cuts.
+// AVX512-BF16's own conversion would flush subnormals, so that processors with and without it
+// would not agree.
+HWY_INLINE hn::Vec<BFloat16Bits<hn::ScalableTag<float>>> NarrowLanes(
+    hn::ScalableTag<float>, hn::Vec<hn::ScalableTag<float>> value) {
+  const __m512i bits = _mm512_castps_si512(value.raw);
+  const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+  const __m512i down = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+  const __m512i rounded = _mm512_mask_sub_epi32(down, odd, down, _mm512_set1_epi32(-1));
+  // Per class of number, from the lowest digit: quiet NaN, signalling NaN: the source, made quiet
+  // (2); all others: what is there (0).
+  const __m512i keep_nans = _mm512_set1_epi32(0x22);
+  const __m512 fixed =
+      _mm512_fixupimm_ps(_mm512_castsi512_ps(rounded), value.raw, keep_nans, /*exceptions=*/0);
+  const __m512i upper_halves =
+      _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                       31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  const __m512i packed = _mm512_permutexvar_epi16(upper_halves, _mm512_castps_si512(fixed));
+  return hn::Vec<BFloat16Bits<hn::ScalableTag<float>>>{_mm512_castsi512_si256(packed)};
+}
+#endif
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nasengine
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
