@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/register/register_kernels.h"
 
 namespace nasengine {
@@ -54,14 +55,18 @@ Workbench::Workbench(int threads)
           std::make_unique<Context>(*backend_, allocator_, registry_, KernelPolicy(), threads)),
       pinned_(PinThreads(threads)) {}
 
-Tensor Workbench::Random(const Shape& shape, std::uint32_t stream) {
-  Tensor tensor = context_->Empty(shape, DType::kF32, MemoryCategory::kData);
-  auto* data = tensor.As<float>();
+Tensor Workbench::Random(const Shape& shape, std::uint32_t stream, DType dtype) {
+  Tensor tensor = context_->Empty(shape, dtype, MemoryCategory::kData);
   const std::uint32_t offset = 0x9e3779b9u * (stream + 1);
   for (std::int64_t i = 0; i < tensor.elements(); ++i) {
     // Its upper 24 bits are exact in f32.
     const std::uint32_t bits = Scramble(static_cast<std::uint32_t>(i) + offset);
-    data[i] = static_cast<float>(bits >> 8) * 0x1p-23f - 1.0f;
+    const float value = static_cast<float>(bits >> 8) * 0x1p-23f - 1.0f;
+    if (dtype == DType::kBf16) {
+      tensor.As<BFloat16>()[i] = Narrow(value);
+    } else {
+      tensor.As<float>()[i] = value;
+    }
   }
   return tensor;
 }

@@ -25,8 +25,8 @@ class Workbench {
   int threads() const { return context_->threads(); }
   bool pinned() const { return pinned_; }
 
-  // Zero-mean numbers in [-1, 1), fixed by `stream`; f32.
-  Tensor Random(const Shape& shape, std::uint32_t stream);
+  // Zero-mean numbers in [-1, 1), fixed by `stream`; f32 or bf16.
+  Tensor Random(const Shape& shape, std::uint32_t stream, DType dtype = DType::kF32);
   // The labels 0, 1, 2, ... modulo `classes`; i32.
   Tensor Labels(std::int64_t n, std::int64_t classes);
 

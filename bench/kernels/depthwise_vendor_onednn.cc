@@ -11,8 +11,9 @@ struct Unguarded {};
 
 OnednnPlan& Plan(Context& context, const DepthwiseConvBackwardWeights::Args& args) {
   return context.State<OnednnCache>().Get<Unguarded>(
-      ConvNumbers(args.geometry, args.accumulate), [&](OnednnPlan& plan) {
-        BuildConvBackwardWeights(plan, args.geometry, ConvWeights::kDepthwise, args.accumulate);
+      ConvNumbers(args.geometry, args.x.dtype, args.accumulate), [&](OnednnPlan& plan) {
+        BuildConvBackwardWeights(plan, args.geometry, ConvWeights::kDepthwise, args.x.dtype,
+                                 args.accumulate);
       });
 }
 

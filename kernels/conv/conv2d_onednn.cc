@@ -10,9 +10,10 @@ constexpr ConvWeights kWeights = ConvWeights::kDense;
 OnednnPlan& ForwardPlan(Context& context, const Conv2dForward::Args& args) {
   const bool has_bias = !args.bias.empty();
   return context.State<OnednnCache>().Get<Conv2dForward>(
-      ConvNumbers(args.geometry, has_bias, static_cast<std::int64_t>(args.activation)),
+      ConvNumbers(args.geometry, args.x.dtype, has_bias,
+                  static_cast<std::int64_t>(args.activation)),
       [&](OnednnPlan& plan) {
-        BuildConvForward(plan, args.geometry, kWeights, has_bias, args.activation);
+        BuildConvForward(plan, args.geometry, kWeights, args.x.dtype, has_bias, args.activation);
       });
 }
 
@@ -28,8 +29,9 @@ void Forward(Context& context, const Conv2dForward::Args& args) {
 
 OnednnPlan& BackwardDataPlan(Context& context, const Conv2dBackwardData::Args& args) {
   return context.State<OnednnCache>().Get<Conv2dBackwardData>(
-      ConvNumbers(args.geometry),
-      [&](OnednnPlan& plan) { BuildConvBackwardData(plan, args.geometry, kWeights); });
+      ConvNumbers(args.geometry, args.dy.dtype), [&](OnednnPlan& plan) {
+        BuildConvBackwardData(plan, args.geometry, kWeights, args.dy.dtype);
+      });
 }
 
 void BackwardData(Context& context, const Conv2dBackwardData::Args& args) {
@@ -39,8 +41,8 @@ void BackwardData(Context& context, const Conv2dBackwardData::Args& args) {
 
 OnednnPlan& BackwardWeightsPlan(Context& context, const Conv2dBackwardWeights::Args& args) {
   return context.State<OnednnCache>().Get<Conv2dBackwardWeights>(
-      ConvNumbers(args.geometry, args.accumulate), [&](OnednnPlan& plan) {
-        BuildConvBackwardWeights(plan, args.geometry, kWeights, args.accumulate);
+      ConvNumbers(args.geometry, args.x.dtype, args.accumulate), [&](OnednnPlan& plan) {
+        BuildConvBackwardWeights(plan, args.geometry, kWeights, args.x.dtype, args.accumulate);
       });
 }
 

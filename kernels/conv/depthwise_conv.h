@@ -1,5 +1,7 @@
 // Depthwise convolution: each channel has its own kernel; geometry has c_in == c_out.
-//   x (n, h, w, c_in)   w (kernel, kernel, c)   y (n, out_h, out_w, c_out)   f32, contiguous
+//   x (n, h, w, c_in)   w (kernel, kernel, c)   y (n, out_h, out_w, c_out)   contiguous
+// x, w, y and the gradients dx, dy have one type, f32 or bf16 (the reference: or f64). The bias and
+// dw, the gradient of the master weights, are f32 beside both (f64 beside f64); so are all sums.
 // SPDX-License-Identifier: MIT
 #pragma once
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "kernels/conv/depthwise_taps.h"
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/error.h"
 #include "kernels/core/error_scale.h"
 
@@ -34,8 +35,8 @@ void CheckTensor(const char* op, const char* name, ConstView found, const Shape&
 }
 
 void CheckDType(const char* op, DType dtype) {
-  NAS_CHECK(dtype == DType::kF32 || dtype == DType::kF64, op, ": type is ", Name(dtype),
-            ", expected f32 or f64");
+  NAS_CHECK(dtype == DType::kF32 || dtype == DType::kBf16 || dtype == DType::kF64, op, ": type is ",
+            Name(dtype), ", expected f32, bf16 or f64");
 }
 
 Shape InputShape(const ConvGeometry& g) { return {g.n, g.h, g.w, g.c_in}; }
@@ -65,7 +66,9 @@ void CheckArguments(const DepthwiseConvForward::Args& args) {
   CheckTensor(op, "x", args.x, InputShape(g), args.x.dtype);
   CheckTensor(op, "w", args.w, WeightShape(g), args.x.dtype);
   CheckTensor(op, "y", args.y, OutputShape(g), args.x.dtype);
-  if (!args.bias.empty()) CheckTensor(op, "bias", args.bias, {g.c_out}, args.x.dtype);
+  if (!args.bias.empty()) {
+    CheckTensor(op, "bias", args.bias, {g.c_out}, SumType(args.x.dtype));
+  }
 }
 
 void CheckArguments(const DepthwiseConvBackwardData::Args& args) {
@@ -85,7 +88,7 @@ void CheckArguments(const DepthwiseConvBackwardWeights::Args& args) {
   CheckDType(op, args.x.dtype);
   CheckTensor(op, "x", args.x, InputShape(g), args.x.dtype);
   CheckTensor(op, "dy", args.dy, OutputShape(g), args.x.dtype);
-  CheckTensor(op, "dw", args.dw, WeightShape(g), args.x.dtype);
+  CheckTensor(op, "dw", args.dw, WeightShape(g), SumType(args.x.dtype));
 }
 
 std::vector<View*> DepthwiseConvForward::Outputs(Args& args) { return {&args.y}; }

@@ -6,7 +6,7 @@
 
 namespace nasengine {
 
-// Throws kInvalidArgument where shapes, sizes or types (all f32, or all f64) do not fit together.
+// Throws kInvalidArgument where shapes, sizes or types do not fit together.
 void CheckArguments(const DepthwiseConvForward::Args& args);
 void CheckArguments(const DepthwiseConvBackwardData::Args& args);
 void CheckArguments(const DepthwiseConvBackwardWeights::Args& args);

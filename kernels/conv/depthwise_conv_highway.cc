@@ -14,12 +14,22 @@ namespace {
 // Multiply-adds below which waking the team costs more than it saves.
 constexpr std::int64_t kSerialTerms = 1 << 17;
 
+// Outputs of so many bytes are written past the caches: smaller ones are still there when the next
+// operator reads them.
+constexpr std::int64_t kStreamedBytes = 8 << 20;
+
+// Tensors of so many bytes together come from memory rather than from the last cache.
+constexpr std::int64_t kDistantBytes = 16 << 20;
+
 std::string DeclinesGeometry(const ConvGeometry& g, DType dtype) {
-  if (dtype != DType::kF32) return StrCat("takes f32, not ", Name(dtype));
+  if (dtype != DType::kF32 && dtype != DType::kBf16) {
+    return StrCat("takes f32 and bf16, not ", Name(dtype));
+  }
   if (g.kernel != 3 && g.kernel != 5 && g.kernel != 7) {
     return StrCat("takes kernels 3, 5 and 7, not ", g.kernel);
   }
   if (g.stride != 1 && g.stride != 2) return StrCat("takes strides 1 and 2, not ", g.stride);
+  if (g.pad >= g.kernel) return StrCat("takes less padding than ", g.kernel, ", not ", g.pad);
   return "";
 }
 
@@ -27,8 +37,22 @@ std::int64_t Terms(const ConvGeometry& g) {
   return g.n * g.out_h() * g.out_w() * g.c_in * g.kernel * g.kernel;
 }
 
-void RunMap(Context& context, const ConvGeometry& g, const depthwise::MapJob& job,
-            void (*run)(const depthwise::MapJob&, std::int64_t, std::int64_t)) {
+// Whether to ask for `in` early, of which every stride-th row and column is a new tile's: at 2 the
+// requests, four for one vector of the result, cost more than they save.
+bool Prefetches(ConstView in, ConstView other, std::int64_t stride) {
+  return stride == 1 && in.bytes() + other.bytes() >= kDistantBytes;
+}
+
+// Whether a map to `out` had better not leave it in the caches, and its vectors are aligned.
+bool Streams(const View& out) {
+  constexpr std::int64_t kLine = 64;
+  return out.bytes() >= kStreamedBytes && reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
+         out.shape.back() * SizeOf(out.dtype) % kLine == 0;
+}
+
+template <class T>
+void RunMap(Context& context, const ConvGeometry& g, const depthwise::MapJob<T>& job,
+            void (*run)(const depthwise::MapJob<T>&, std::int64_t, std::int64_t)) {
   const std::int64_t pieces = job.pieces();
   if (Terms(g) < kSerialTerms || context.threads() == 1) return run(job, 0, pieces);
 #pragma omp parallel num_threads(context.threads())
@@ -39,14 +63,14 @@ void RunMap(Context& context, const ConvGeometry& g, const depthwise::MapJob& jo
   }
 }
 
+template <class T>
 void Forward(Context& context, const DepthwiseConvForward::Args& args) {
-  CheckArguments(args);
   const ConvGeometry& g = args.geometry;
-  const depthwise::MapJob job{
-      .in = args.x.As<float>(),
-      .w = args.w.As<float>(),
+  const depthwise::MapJob<T> job{
+      .in = args.x.As<T>(),
+      .w = args.w.As<T>(),
       .bias = args.bias.empty() ? nullptr : args.bias.As<float>(),
-      .out = args.y.As<float>(),
+      .out = args.y.As<T>(),
       .n = g.n,
       .in_h = g.h,
       .in_w = g.w,
@@ -58,17 +82,19 @@ void Forward(Context& context, const DepthwiseConvForward::Args& args) {
       .pad = g.pad,
       .tap_step = g.c_in,
       .activation = args.activation,
+      .prefetch = Prefetches(args.x, args.y, g.stride),
+      .stream = Streams(args.y),
   };
-  RunMap(context, g, job, depthwise::Gather);
+  RunMap<T>(context, g, job, depthwise::Gather);
 }
 
+template <class T>
 void BackwardData(Context& context, const DepthwiseConvBackwardData::Args& args) {
-  CheckArguments(args);
   const ConvGeometry& g = args.geometry;
-  depthwise::MapJob job{
-      .in = args.dy.As<float>(),
-      .w = args.w.As<float>(),
-      .out = args.dx.As<float>(),
+  depthwise::MapJob<T> job{
+      .in = args.dy.As<T>(),
+      .w = args.w.As<T>(),
+      .out = args.dx.As<T>(),
       .n = g.n,
       .in_h = g.out_h(),
       .in_w = g.out_w(),
@@ -79,20 +105,23 @@ void BackwardData(Context& context, const DepthwiseConvBackwardData::Args& args)
       .stride = g.stride,
       .pad = g.pad,
       .tap_step = g.c_in,
+      .prefetch = Prefetches(args.dy, args.dx, 1),
+      .stream = Streams(args.dx),
   };
-  if (g.stride == 2) return RunMap(context, g, job, depthwise::GatherStride2Gradient);
+  if (g.stride == 2) return RunMap<T>(context, g, job, depthwise::GatherStride2Gradient);
   // Stride 1: the same map with the kernel turned around its centre.
   job.w += (g.kernel * g.kernel - 1) * g.c_in;
   job.tap_step = -g.c_in;
   job.pad = g.kernel - 1 - g.pad;
-  RunMap(context, g, job, depthwise::Gather);
+  RunMap<T>(context, g, job, depthwise::Gather);
 }
 
-depthwise::WeightsJob MakeWeightsJob(const DepthwiseConvBackwardWeights::Args& args) {
+template <class T>
+depthwise::WeightsJob<T> MakeWeightsJob(const DepthwiseConvBackwardWeights::Args& args) {
   const ConvGeometry& g = args.geometry;
   return {
-      .x = args.x.As<float>(),
-      .dy = args.dy.As<float>(),
+      .x = args.x.As<T>(),
+      .dy = args.dy.As<T>(),
       .n = g.n,
       .h = g.h,
       .w = g.w,
@@ -102,6 +131,7 @@ depthwise::WeightsJob MakeWeightsJob(const DepthwiseConvBackwardWeights::Args& a
       .kernel = g.kernel,
       .stride = g.stride,
       .pad = g.pad,
+      .prefetch = Prefetches(args.x, args.dy, g.stride),
   };
 }
 
@@ -112,26 +142,36 @@ struct ThreadGrid {
   std::int64_t slices = 1;
 };
 
+template <class T>
 ThreadGrid ChooseGrid(const Context& context, const ConvGeometry& g,
-                      const depthwise::WeightsJob& job) {
+                      const depthwise::WeightsJob<T>& job) {
   const std::int64_t threads = Terms(g) < kSerialTerms ? 1 : context.threads();
   if (job.items() >= 4 * threads || threads == 1) return {threads, 1};
   const std::int64_t slices = std::min(threads, job.groups());
   return {std::clamp<std::int64_t>(job.items(), 1, threads / slices), slices};
 }
 
-std::size_t WeightsWorkspace(Context& context, const DepthwiseConvBackwardWeights::Args& args) {
-  const depthwise::WeightsJob job = MakeWeightsJob(args);
-  const ThreadGrid grid = ChooseGrid(context, args.geometry, job);
-  return static_cast<std::size_t>(grid.parts * job.partial_size()) * sizeof(float);
+depthwise::PartialSums DescribeSums(const ConvGeometry& g, const ThreadGrid& grid) {
+  return {.data = nullptr, .parts = grid.parts, .c = g.c_in, .taps = g.kernel * g.kernel};
 }
 
+std::size_t Bytes(const depthwise::PartialSums& sums) {
+  return static_cast<std::size_t>(sums.parts * sums.part_size()) * sizeof(float);
+}
+
+template <class T>
+std::size_t WeightsWorkspace(Context& context, const DepthwiseConvBackwardWeights::Args& args) {
+  const ConvGeometry& g = args.geometry;
+  return Bytes(DescribeSums(g, ChooseGrid(context, g, MakeWeightsJob<T>(args))));
+}
+
+template <class T>
 void BackwardWeights(Context& context, const DepthwiseConvBackwardWeights::Args& args) {
-  CheckArguments(args);
-  const depthwise::WeightsJob job = MakeWeightsJob(args);
+  const depthwise::WeightsJob<T> job = MakeWeightsJob<T>(args);
   const ThreadGrid grid = ChooseGrid(context, args.geometry, job);
-  float* partials = static_cast<float*>(context.Workspace(WeightsWorkspace(context, args)));
-  float* dw = args.dw.As<float>();
+  depthwise::PartialSums sums = DescribeSums(args.geometry, grid);
+  sums.data = static_cast<float*>(context.Workspace(Bytes(sums)));
+  auto* dw = args.dw.As<float>();
   const std::int64_t cells = grid.parts * grid.slices;
   const auto sum_cell = [&](std::int64_t cell) {
     const std::int64_t part = cell / grid.slices;
@@ -139,11 +179,11 @@ void BackwardWeights(Context& context, const DepthwiseConvBackwardWeights::Args&
     depthwise::PartialWeights(
         job, job.items() * part / grid.parts, job.items() * (part + 1) / grid.parts,
         job.groups() * slice / grid.slices, job.groups() * (slice + 1) / grid.slices,
-        partials + part * job.partial_size());
+        sums.data + part * sums.part_size());
   };
   if (cells == 1) {
     sum_cell(0);
-    depthwise::CombineWeights(job, partials, 1, 0, job.groups(), args.accumulate, dw);
+    depthwise::CombineWeights(sums, 0, job.groups(), args.accumulate, dw);
     return;
   }
 #pragma omp parallel num_threads(context.threads())
@@ -152,44 +192,48 @@ void BackwardWeights(Context& context, const DepthwiseConvBackwardWeights::Args&
     const std::int64_t threads = omp_get_num_threads();
     for (std::int64_t cell = thread; cell < cells; cell += threads) sum_cell(cell);
 #pragma omp barrier
-    depthwise::CombineWeights(job, partials, grid.parts, job.groups() * thread / threads,
+    depthwise::CombineWeights(sums, job.groups() * thread / threads,
                               job.groups() * (thread + 1) / threads, args.accumulate, dw);
   }
+}
+
+// The kernel of f32 or of bf16, whichever `storage` of the arguments says.
+template <class Op>
+void RegisterHighway(
+    KernelRegistry& registry, ConstView Op::Args::*storage,
+    void (*f32)(Context&, const typename Op::Args&),
+    void (*bf16)(Context&, const typename Op::Args&),
+    std::function<std::size_t(Context&, const typename Op::Args&)> workspace = {}) {
+  registry.Register(KernelEntry<Op>{
+      .impl = Impl::kOurs,
+      .name = "highway",
+      .declines =
+          [storage](Context&, const typename Op::Args& args) {
+            return DeclinesGeometry(args.geometry, (args.*storage).dtype);
+          },
+      .workspace_bytes = std::move(workspace),
+      .run =
+          [=](Context& context, const typename Op::Args& args) {
+            CheckArguments(args);
+            (args.*storage).dtype == DType::kBf16 ? bf16(context, args) : f32(context, args);
+          },
+  });
 }
 
 }  // namespace
 
 void RegisterDepthwiseConvHighway(KernelRegistry& registry) {
-  registry.Register(KernelEntry<DepthwiseConvForward>{
-      .impl = Impl::kOurs,
-      .name = "highway",
-      .declines =
-          [](Context&, const DepthwiseConvForward::Args& args) {
-            return DeclinesGeometry(args.geometry, args.x.dtype);
-          },
-      .workspace_bytes = nullptr,
-      .run = Forward,
-  });
-  registry.Register(KernelEntry<DepthwiseConvBackwardData>{
-      .impl = Impl::kOurs,
-      .name = "highway",
-      .declines =
-          [](Context&, const DepthwiseConvBackwardData::Args& args) {
-            return DeclinesGeometry(args.geometry, args.dy.dtype);
-          },
-      .workspace_bytes = nullptr,
-      .run = BackwardData,
-  });
-  registry.Register(KernelEntry<DepthwiseConvBackwardWeights>{
-      .impl = Impl::kOurs,
-      .name = "highway",
-      .declines =
-          [](Context&, const DepthwiseConvBackwardWeights::Args& args) {
-            return DeclinesGeometry(args.geometry, args.x.dtype);
-          },
-      .workspace_bytes = WeightsWorkspace,
-      .run = BackwardWeights,
-  });
+  RegisterHighway<DepthwiseConvForward>(registry, &DepthwiseConvForward::Args::x, Forward<float>,
+                                        Forward<BFloat16>);
+  RegisterHighway<DepthwiseConvBackwardData>(registry, &DepthwiseConvBackwardData::Args::dy,
+                                             BackwardData<float>, BackwardData<BFloat16>);
+  RegisterHighway<DepthwiseConvBackwardWeights>(
+      registry, &DepthwiseConvBackwardWeights::Args::x, BackwardWeights<float>,
+      BackwardWeights<BFloat16>,
+      [](Context& context, const DepthwiseConvBackwardWeights::Args& args) {
+        return args.x.dtype == DType::kBf16 ? WeightsWorkspace<BFloat16>(context, args)
+                                            : WeightsWorkspace<float>(context, args);
+      });
 }
 
 }  // namespace nasengine

@@ -13,26 +13,33 @@ HWY_BEFORE_NAMESPACE();
 namespace nasengine::HWY_NAMESPACE {
 namespace {
 
-template <int K, int S, int T>
+template <int K, int S, int kWidth>
 struct GatherTile {
-  static constexpr int kColumns = T;
-  static constexpr int kSpan = (T - 1) * S + K;  // input columns under the tile
+  static constexpr int kColumns = kWidth;
+  static constexpr int kSpan = (kColumns - 1) * S + K;  // input columns under the tile
+  static_assert(kColumns + K + 2 <= kVectorRegisters, "sums, taps and a value would spill");
 
-  template <class L>
-  static HWY_INLINE void Run(const depthwise::MapJob& job, const L& lanes, const TileRow& row) {
+  static constexpr std::int64_t InColumns(std::int64_t out_columns) { return S * out_columns; }
+  static constexpr std::int64_t InRows(std::int64_t out_rows) { return S * out_rows; }
+
+  template <class L, class T>
+  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes,
+                             const TileRow<T>& row) {
     const std::int64_t in_x = row.x * S - job.pad;
-    const bool inside = in_x >= 0 && in_x + kSpan <= job.in_w && row.x + T <= job.out_w;
-    inside ? Compute<false>(job, lanes, row, in_x) : Compute<true>(job, lanes, row, in_x);
+    const bool inside = in_x >= 0 && in_x + kSpan <= job.in_w && row.x + kColumns <= job.out_w;
+    WithBorder(lanes, inside, [&](auto border) HWY_ATTR {
+      Compute<decltype(border)::value>(job, lanes, row, in_x);
+    });
   }
 
-  template <bool kBorder, class L>
-  static HWY_INLINE void Compute(const depthwise::MapJob& job, const L& lanes, const TileRow& row,
-                                 std::int64_t in_x) {
+  template <bool kBorder, class L, class T>
+  static HWY_INLINE void Compute(const depthwise::MapJob<T>& job, const L& lanes,
+                                 const TileRow<T>& row, std::int64_t in_x) {
     using V = typename L::V;
-    V sums[T];
+    V sums[kColumns];
     const V start = row.bias == nullptr ? lanes.Zero() : lanes.Load(row.bias);
 #pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) sums[t] = start;
+    for (V& sum : sums) sum = start;
 
     const std::int64_t in_y = row.y * S - job.pad;
     const std::int64_t kh_begin = std::max<std::int64_t>(0, -in_y);
@@ -41,57 +48,53 @@ struct GatherTile {
       V taps[K];
 #pragma GCC unroll 8
       for (int kw = 0; kw < K; ++kw) taps[kw] = lanes.Load(row.w + (kh * K + kw) * job.tap_step);
-      const float* in = row.in + ((in_y + kh) * job.in_w + in_x) * job.c;
+      const T* in = row.in + ((in_y + kh) * job.in_w + in_x) * job.c;
+      // The rows that no tile above has read.
+      if (row.ahead != 0 && kh >= K - S) {
+        PrefetchColumns(in + row.ahead, std::min<std::int64_t>(kColumns * S, job.in_w), job.c);
+      }
 #pragma GCC unroll 40
-      for (int j = 0; j < kSpan; ++j, in += job.c) {
-        if (kBorder && (in_x + j < 0 || in_x + j >= job.in_w)) continue;
+      for (int j = 0; j < kSpan; ++j, in = Advance(in, job.c)) {
+        if (kBorder && j >= job.in_w - in_x) break;
+        if (kBorder && j < K - 1 && j < -in_x) continue;
         const V value = lanes.Load(in);
 #pragma GCC unroll 8
         for (int kw = 0; kw < K; ++kw) {
-          if (j >= kw && (j - kw) % S == 0 && (j - kw) / S < T) {
+          if (j >= kw && (j - kw) % S == 0 && (j - kw) / S < kColumns) {
             sums[(j - kw) / S] = hn::MulAdd(value, taps[kw], sums[(j - kw) / S]);
           }
         }
       }
     }
-
-    float* out = row.out + row.x * job.c;
+    if (job.activation != Activation::kNone) {
 #pragma GCC unroll 16
-    for (int t = 0; t < T; ++t, out += job.c) {
-      if (kBorder && row.x + t >= job.out_w) break;
-      lanes.Store(Activate(lanes, sums[t], job.activation), out);
+      for (V& sum : sums) sum = Activate(lanes, sum, job.activation);
     }
+    StoreTile<kBorder>(job, lanes, row, sums);
   }
 };
 
-#if HWY_TARGET == HWY_AVX3
-inline constexpr int kWideColumns = 14;
-inline constexpr int kNarrowColumns = 8;
-#elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
-inline constexpr int kWideColumns = 7;
-inline constexpr int kNarrowColumns = 4;
-#else
-inline constexpr int kWideColumns = 4;
-inline constexpr int kNarrowColumns = 4;
-#endif
-
-template <int K, int S>
-void GatherWith(const depthwise::MapJob& job, std::int64_t begin, std::int64_t end) {
-  static_assert(kWideColumns + K + 2 <= kVectorRegisters, "sums, taps and a value would spill");
-  if (PreferTile(job.out_w, kWideColumns, kNarrowColumns)) {
-    RunTiles<GatherTile<K, S, kWideColumns>>(job, 0, begin, end);
-  } else {
-    RunTiles<GatherTile<K, S, kNarrowColumns>>(job, 0, begin, end);
-  }
+template <class T, int K, int S>
+void GatherWith(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
+  VisitBestTile(job.out_w, TileWidths(), [&](auto width) HWY_ATTR {
+    RunTiles<GatherTile<K, S, decltype(width)::value>>(job, 0, begin, end);
+  });
 }
 
-void GatherTarget(const depthwise::MapJob& job, std::int64_t begin, std::int64_t end) {
+template <class T>
+void GatherTarget(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
   const bool one = job.stride == 1;
-  if (job.kernel == 3)
-    return one ? GatherWith<3, 1>(job, begin, end) : GatherWith<3, 2>(job, begin, end);
-  if (job.kernel == 5)
-    return one ? GatherWith<5, 1>(job, begin, end) : GatherWith<5, 2>(job, begin, end);
-  one ? GatherWith<7, 1>(job, begin, end) : GatherWith<7, 2>(job, begin, end);
+  const auto gather = job.kernel == 3   ? (one ? GatherWith<T, 3, 1> : GatherWith<T, 3, 2>)
+                      : job.kernel == 5 ? (one ? GatherWith<T, 5, 1> : GatherWith<T, 5, 2>)
+                                        : (one ? GatherWith<T, 7, 1> : GatherWith<T, 7, 2>);
+  gather(job, begin, end);
+}
+
+void GatherF32(const depthwise::MapJob<float>& job, std::int64_t begin, std::int64_t end) {
+  GatherTarget(job, begin, end);
+}
+void GatherBf16(const depthwise::MapJob<BFloat16>& job, std::int64_t begin, std::int64_t end) {
+  GatherTarget(job, begin, end);
 }
 
 }  // namespace
@@ -101,10 +104,14 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace nasengine {
-HWY_EXPORT(GatherTarget);
+HWY_EXPORT(GatherF32);
+HWY_EXPORT(GatherBf16);
 
-void depthwise::Gather(const MapJob& job, std::int64_t begin, std::int64_t end) {
-  HWY_DYNAMIC_DISPATCH(GatherTarget)(job, begin, end);
+void depthwise::Gather(const MapJob<float>& job, std::int64_t begin, std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(GatherF32)(job, begin, end);
+}
+void depthwise::Gather(const MapJob<BFloat16>& job, std::int64_t begin, std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(GatherBf16)(job, begin, end);
 }
 
 }  // namespace nasengine

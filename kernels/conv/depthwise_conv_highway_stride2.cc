@@ -15,28 +15,35 @@ namespace nasengine::HWY_NAMESPACE {
 namespace {
 
 // Column t of the tile reads column base + d of `in` through tap kw = t - 2 * d.
-template <int K, int T>
+template <int K, int kWidth>
 struct Stride2Tile {
-  static_assert(K % 2 == 1 && T % 2 == 0);
-  static constexpr int kColumns = T;
+  static constexpr int kColumns = kWidth;
   static constexpr int kFirst = -(K - 1) / 2;  // smallest d
-  static constexpr int kSpan = T / 2 - kFirst;
+  static constexpr int kSpan = kColumns / 2 - kFirst;
+  static_assert(K % 2 == 1 && kColumns % 2 == 0);
+  static_assert(kColumns + K + 2 <= kVectorRegisters, "sums, taps and a value would spill");
 
-  template <class L>
-  static HWY_INLINE void Run(const depthwise::MapJob& job, const L& lanes, const TileRow& row) {
+  static constexpr std::int64_t InColumns(std::int64_t out_columns) { return out_columns / 2; }
+  static constexpr std::int64_t InRows(std::int64_t out_rows) { return out_rows / 2; }
+
+  template <class L, class T>
+  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes,
+                             const TileRow<T>& row) {
     const std::int64_t in_x = (row.x + job.pad) / 2 + kFirst;
     const bool inside =
-        in_x >= 0 && in_x + kSpan <= job.in_w && row.x >= 0 && row.x + T <= job.out_w;
-    inside ? Compute<false>(job, lanes, row, in_x) : Compute<true>(job, lanes, row, in_x);
+        in_x >= 0 && in_x + kSpan <= job.in_w && row.x >= 0 && row.x + kColumns <= job.out_w;
+    WithBorder(lanes, inside, [&](auto border) HWY_ATTR {
+      Compute<decltype(border)::value>(job, lanes, row, in_x);
+    });
   }
 
-  template <bool kBorder, class L>
-  static HWY_INLINE void Compute(const depthwise::MapJob& job, const L& lanes, const TileRow& row,
-                                 std::int64_t in_x) {
+  template <bool kBorder, class L, class T>
+  static HWY_INLINE void Compute(const depthwise::MapJob<T>& job, const L& lanes,
+                                 const TileRow<T>& row, std::int64_t in_x) {
     using V = typename L::V;
-    V sums[T];
+    V sums[kColumns];
 #pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) sums[t] = lanes.Zero();
+    for (V& sum : sums) sum = lanes.Zero();
 
     const std::int64_t padded_y = row.y + job.pad;
     for (std::int64_t kh = padded_y % 2; kh < K && kh <= padded_y; kh += 2) {
@@ -45,54 +52,56 @@ struct Stride2Tile {
       V taps[K];
 #pragma GCC unroll 8
       for (int kw = 0; kw < K; ++kw) taps[kw] = lanes.Load(row.w + (kh * K + kw) * job.tap_step);
-      const float* in = row.in + (in_y * job.in_w + in_x) * job.c;
+      const T* in = row.in + (in_y * job.in_w + in_x) * job.c;
+      // The row that no tile above has read.
+      if (row.ahead != 0 && kh == 0) {
+        PrefetchColumns(in + row.ahead, std::min<std::int64_t>(kColumns / 2, job.in_w), job.c);
+      }
 #pragma GCC unroll 16
-      for (int j = 0; j < kSpan; ++j, in += job.c) {
-        if (kBorder && (in_x + j < 0 || in_x + j >= job.in_w)) continue;
+      for (int j = 0; j < kSpan; ++j, in = Advance(in, job.c)) {
+        if (kBorder && j >= job.in_w - in_x) break;
+        if (kBorder && j < -kFirst && j < -in_x) continue;
         const V value = lanes.Load(in);
 #pragma GCC unroll 8
         for (int kw = 0; kw < K; ++kw) {
           const int t = kw + 2 * (kFirst + j);
-          if (t >= 0 && t < T) sums[t] = hn::MulAdd(value, taps[kw], sums[t]);
+          if (t >= 0 && t < kColumns) sums[t] = hn::MulAdd(value, taps[kw], sums[t]);
         }
       }
     }
-
-    float* out = row.out + row.x * job.c;
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t, out += job.c) {
-      if (kBorder && (row.x + t < 0 || row.x + t >= job.out_w)) continue;
-      lanes.Store(sums[t], out);
-    }
+    StoreTile<kBorder>(job, lanes, row, sums);
   }
 };
 
 #if HWY_TARGET == HWY_AVX3
-inline constexpr int kWideColumns = 14;
-inline constexpr int kNarrowColumns = 8;
+using EvenTileWidths = std::integer_sequence<int, 14, 8, 4>;
 #elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
-inline constexpr int kWideColumns = 6;
-inline constexpr int kNarrowColumns = 4;
+using EvenTileWidths = std::integer_sequence<int, 6>;
 #else
-inline constexpr int kWideColumns = 4;
-inline constexpr int kNarrowColumns = 4;
+using EvenTileWidths = std::integer_sequence<int, 4>;
 #endif
 
-template <int K>
-void Stride2With(const depthwise::MapJob& job, std::int64_t begin, std::int64_t end) {
-  static_assert(kWideColumns + K + 2 <= kVectorRegisters, "sums, taps and a value would spill");
+template <class T, int K>
+void Stride2With(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
   const std::int64_t first_x = -(job.pad % 2);
-  if (PreferTile(job.out_w - first_x, kWideColumns, kNarrowColumns)) {
-    RunTiles<Stride2Tile<K, kWideColumns>>(job, first_x, begin, end);
-  } else {
-    RunTiles<Stride2Tile<K, kNarrowColumns>>(job, first_x, begin, end);
-  }
+  VisitBestTile(job.out_w - first_x, EvenTileWidths(), [&](auto width) HWY_ATTR {
+    RunTiles<Stride2Tile<K, decltype(width)::value>>(job, first_x, begin, end);
+  });
 }
 
-void Stride2Target(const depthwise::MapJob& job, std::int64_t begin, std::int64_t end) {
-  if (job.kernel == 3) return Stride2With<3>(job, begin, end);
-  if (job.kernel == 5) return Stride2With<5>(job, begin, end);
-  Stride2With<7>(job, begin, end);
+template <class T>
+void Stride2Target(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
+  const auto gather = job.kernel == 3   ? Stride2With<T, 3>
+                      : job.kernel == 5 ? Stride2With<T, 5>
+                                        : Stride2With<T, 7>;
+  gather(job, begin, end);
+}
+
+void Stride2F32(const depthwise::MapJob<float>& job, std::int64_t begin, std::int64_t end) {
+  Stride2Target(job, begin, end);
+}
+void Stride2Bf16(const depthwise::MapJob<BFloat16>& job, std::int64_t begin, std::int64_t end) {
+  Stride2Target(job, begin, end);
 }
 
 }  // namespace
@@ -102,10 +111,16 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace nasengine {
-HWY_EXPORT(Stride2Target);
+HWY_EXPORT(Stride2F32);
+HWY_EXPORT(Stride2Bf16);
 
-void depthwise::GatherStride2Gradient(const MapJob& job, std::int64_t begin, std::int64_t end) {
-  HWY_DYNAMIC_DISPATCH(Stride2Target)(job, begin, end);
+void depthwise::GatherStride2Gradient(const MapJob<float>& job, std::int64_t begin,
+                                      std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(Stride2F32)(job, begin, end);
+}
+void depthwise::GatherStride2Gradient(const MapJob<BFloat16>& job, std::int64_t begin,
+                                      std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(Stride2Bf16)(job, begin, end);
 }
 
 }  // namespace nasengine

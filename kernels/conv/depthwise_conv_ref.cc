@@ -1,8 +1,10 @@
-// The reference of depthwise convolution: plain loops, sums in f64, tensors in f32 or f64.
+// The reference of depthwise convolution: plain loops, sums in f64, tensors in f32, f64 or
+// bf16.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_check.h"
 #include "kernels/conv/depthwise_taps.h"
-#include "kernels/core/kernel_registry.h"
+#include "kernels/core/bfloat16.h"
+#include "kernels/core/float_kernel.h"
 
 namespace nasengine {
 namespace {
@@ -16,80 +18,68 @@ double Activate(double value, Activation activation) {
 
 template <class T>
 void StoreRounded(const std::vector<double>& from, T* to) {
-  for (std::size_t i = 0; i < from.size(); ++i) to[i] = static_cast<T>(from[i]);
+  for (std::size_t i = 0; i < from.size(); ++i) to[i] = Rounded<T>(from[i]);
 }
 
-template <class T>
-void Forward(const DepthwiseConvForward::Args& args) {
+void Forward(Context&, const DepthwiseConvForward::Args& args) {
+  CheckArguments(args);
   const std::int64_t c = args.geometry.c_in;
-  const T* x = args.x.As<T>();
-  const T* w = args.w.As<T>();
-  std::vector<double> y(static_cast<std::size_t>(args.y.elements()));
-  if (!args.bias.empty()) {
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      y[i] = args.bias.As<T>()[i % static_cast<std::size_t>(c)];
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
+    const T* x = args.x.As<T>();
+    const T* w = args.w.As<T>();
+    std::vector<double> y(static_cast<std::size_t>(args.y.elements()));
+    if (!args.bias.empty()) {
+      const auto* bias = args.bias.As<SumOf<T>>();
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias[i % static_cast<std::size_t>(c)];
     }
-  }
-  ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
-    for (std::int64_t i = 0; i < c; ++i) {
-      y[static_cast<std::size_t>(out + i)] += double{x[in + i]} * double{w[tap + i]};
-    }
+    ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
+      for (std::int64_t i = 0; i < c; ++i) {
+        y[static_cast<std::size_t>(out + i)] += ToDouble(x[in + i]) * ToDouble(w[tap + i]);
+      }
+    });
+    for (double& value : y) value = Activate(value, args.activation);
+    StoreRounded(y, args.y.As<T>());
   });
-  for (double& value : y) value = Activate(value, args.activation);
-  StoreRounded(y, args.y.As<T>());
 }
 
-template <class T>
-void BackwardData(const DepthwiseConvBackwardData::Args& args) {
-  const T* dy = args.dy.As<T>();
-  const T* w = args.w.As<T>();
-  std::vector<double> dx(static_cast<std::size_t>(args.dx.elements()));
-  ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
-    for (std::int64_t i = 0; i < args.geometry.c_in; ++i) {
-      dx[static_cast<std::size_t>(in + i)] += double{dy[out + i]} * double{w[tap + i]};
-    }
+void BackwardData(Context&, const DepthwiseConvBackwardData::Args& args) {
+  CheckArguments(args);
+  VisitStorage(args.dy.dtype, [&]<class T>(T) {
+    const T* dy = args.dy.As<T>();
+    const T* w = args.w.As<T>();
+    std::vector<double> dx(static_cast<std::size_t>(args.dx.elements()));
+    ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
+      for (std::int64_t i = 0; i < args.geometry.c_in; ++i) {
+        dx[static_cast<std::size_t>(in + i)] += ToDouble(dy[out + i]) * ToDouble(w[tap + i]);
+      }
+    });
+    StoreRounded(dx, args.dx.As<T>());
   });
-  StoreRounded(dx, args.dx.As<T>());
 }
 
-template <class T>
-void BackwardWeights(const DepthwiseConvBackwardWeights::Args& args) {
-  const T* x = args.x.As<T>();
-  const T* dy = args.dy.As<T>();
-  std::vector<double> dw(static_cast<std::size_t>(args.dw.elements()));
-  if (args.accumulate) dw.assign(args.dw.As<T>(), args.dw.As<T>() + args.dw.elements());
-  ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
-    for (std::int64_t i = 0; i < args.geometry.c_in; ++i) {
-      dw[static_cast<std::size_t>(tap + i)] += double{x[in + i]} * double{dy[out + i]};
-    }
-  });
-  StoreRounded(dw, args.dw.As<T>());
-}
-
-template <class Op, void (*kF32)(const typename Op::Args&), void (*kF64)(const typename Op::Args&)>
-void RegisterReference(KernelRegistry& registry, DType (*type_of)(const typename Op::Args&)) {
-  registry.Register(KernelEntry<Op>{
-      .impl = Impl::kReference,
-      .name = "reference",
-      .declines = nullptr,
-      .workspace_bytes = nullptr,
-      .run =
-          [type_of](Context&, const typename Op::Args& args) {
-            CheckArguments(args);
-            type_of(args) == DType::kF64 ? kF64(args) : kF32(args);
-          },
+void BackwardWeights(Context&, const DepthwiseConvBackwardWeights::Args& args) {
+  CheckArguments(args);
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
+    const T* x = args.x.As<T>();
+    const T* dy = args.dy.As<T>();
+    auto* result = args.dw.As<SumOf<T>>();
+    std::vector<double> dw(static_cast<std::size_t>(args.dw.elements()));
+    if (args.accumulate) dw.assign(result, result + args.dw.elements());
+    ForEachTap(args.geometry, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
+      for (std::int64_t i = 0; i < args.geometry.c_in; ++i) {
+        dw[static_cast<std::size_t>(tap + i)] += ToDouble(x[in + i]) * ToDouble(dy[out + i]);
+      }
+    });
+    StoreRounded(dw, result);
   });
 }
 
 }  // namespace
 
 void RegisterDepthwiseConvReference(KernelRegistry& registry) {
-  RegisterReference<DepthwiseConvForward, Forward<float>, Forward<double>>(
-      registry, [](const DepthwiseConvForward::Args& args) { return args.x.dtype; });
-  RegisterReference<DepthwiseConvBackwardData, BackwardData<float>, BackwardData<double>>(
-      registry, [](const DepthwiseConvBackwardData::Args& args) { return args.dy.dtype; });
-  RegisterReference<DepthwiseConvBackwardWeights, BackwardWeights<float>, BackwardWeights<double>>(
-      registry, [](const DepthwiseConvBackwardWeights::Args& args) { return args.x.dtype; });
+  RegisterReference<DepthwiseConvForward>(registry, Forward);
+  RegisterReference<DepthwiseConvBackwardData>(registry, BackwardData);
+  RegisterReference<DepthwiseConvBackwardWeights>(registry, BackwardWeights);
 }
 
 }  // namespace nasengine

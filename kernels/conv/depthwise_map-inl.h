@@ -1,4 +1,4 @@
-// The loops around a tile of output columns, shared by the two depthwise maps: pieces of work, row
+// The loops around a tile of output columns, shared by the depthwise kernels: pieces of work, row
 // blocks, tiles, channel vectors. Compiled once per instruction set.
 // SPDX-License-Identifier: MIT
 #if defined(NASENGINE_KERNELS_CONV_DEPTHWISE_MAP_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -8,8 +8,12 @@
 #define NASENGINE_KERNELS_CONV_DEPTHWISE_MAP_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "kernels/conv/depthwise_conv_highway.h"
 #include "kernels/core/lanes-inl.h"
@@ -18,28 +22,78 @@ HWY_BEFORE_NAMESPACE();
 namespace nasengine {
 namespace HWY_NAMESPACE {
 
-// True when `wide` columns a tile finish out_w columns no later than `narrow` ones would; two
+// Output columns of a tile: as many as fill the registers, and few for small maps.
+#if HWY_TARGET == HWY_AVX3
+using TileWidths = std::integer_sequence<int, 14, 8, 4>;
+#elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
+using TileWidths = std::integer_sequence<int, 7>;
+#else
+using TileWidths = std::integer_sequence<int, 4>;
+#endif
+
+// Calls visit(std::integral_constant<int, T>) with the width T that finishes `columns` first; two
 // columns stand for a tile's own cost.
-HWY_INLINE bool PreferTile(std::int64_t out_w, std::int64_t wide, std::int64_t narrow) {
-  const std::int64_t wide_cost = (out_w + wide - 1) / wide * (wide + 2);
-  const std::int64_t narrow_cost = (out_w + narrow - 1) / narrow * (narrow + 2);
-  return wide_cost <= narrow_cost;
+template <int... kWidths, class Visit>
+HWY_INLINE void VisitBestTile(std::int64_t columns, std::integer_sequence<int, kWidths...>,
+                              const Visit& visit) {
+  std::int64_t least = INT64_MAX;
+  int best = 0;
+  for (const int width : {kWidths...}) {
+    const std::int64_t cost = (columns + width - 1) / width * (width + 2);
+    if (cost < least) best = width;
+    least = std::min(cost, least);
+  }
+  ((kWidths == best ? visit(std::integral_constant<int, kWidths>()) : void()), ...);
+}
+
+// Whether i is outside [0, size).
+HWY_INLINE bool Outside(std::int64_t i, std::int64_t size) {
+  return static_cast<std::uint64_t>(i) >= static_cast<std::uint64_t>(size);
+}
+
+// pointer + step, in a way that compilers cannot see through: they would keep one address for each
+// of a tile's vectors, and spend more on storing and loading those than on the sums.
+template <class T>
+HWY_INLINE T* Advance(T* pointer, std::int64_t step) {
+  pointer += step;
+  asm("" : "+r"(pointer));
+  return pointer;
+}
+
+// Whether channel c is the first of a cache line, where lines begin with a pixel: vectors of bf16
+// are two to a line.
+template <class T>
+HWY_INLINE bool BeginsLine(std::int64_t c) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  return c % kLine == 0;
+}
+
+// Brings `columns` vectors, `step` elements apart, towards the core, wherever they lie.
+template <class T>
+HWY_INLINE void PrefetchColumns(const T* first, std::int64_t columns, std::int64_t step) {
+  auto at = reinterpret_cast<std::uintptr_t>(first);
+  const auto bytes = static_cast<std::uintptr_t>(step) * sizeof(T);
+  for (std::int64_t i = 0; i < columns; ++i, at += bytes) {
+    hwy::Prefetch(reinterpret_cast<const void*>(at));
+  }
 }
 
 // One output row of a tile: where it lies and the channels' first addresses.
+template <class T>
 struct TileRow {
-  const float* in;    // image n, channel c
-  const float* w;     // tap (0, 0), channel c
+  const T* in;        // image n, channel c
+  const T* w;         // tap (0, 0), channel c
   const float* bias;  // channel c, or null
-  float* out;         // image n, row y, column 0, channel c
+  T* out;             // image n, row y, column 0, channel c
   std::int64_t y;
-  std::int64_t x;  // of the tile's first column
+  std::int64_t x;      // of the tile's first column
+  std::int64_t ahead;  // elements of `in` from this tile to the next to be prefetched, or 0
 };
 
 // Runs Tile::Run(job, lanes, row) for every tile of pieces [begin, end); tiles start at column
 // `first_x` and are Tile::kColumns wide.
-template <class Tile>
-void RunTiles(const depthwise::MapJob& job, std::int64_t first_x, std::int64_t begin,
+template <class Tile, class T>
+void RunTiles(const depthwise::MapJob<T>& job, std::int64_t first_x, std::int64_t begin,
               std::int64_t end) {
   const std::int64_t groups = job.groups();
   while (begin < end) {
@@ -52,17 +106,57 @@ void RunTiles(const depthwise::MapJob& job, std::int64_t first_x, std::int64_t b
     const std::int64_t y_end = std::min(job.out_h, y_begin + job.rows());
     const std::int64_t c_begin = group * depthwise::kChannelGroup;
     const std::int64_t c_end = std::min(job.c, c_begin + count * depthwise::kChannelGroup);
-    const float* image = job.in + n * job.in_h * job.in_w * job.c;
-    float* out = job.out + n * job.out_h * job.out_w * job.c;
+    const T* image = job.in + n * job.in_h * job.in_w * job.c;
+    T* out = job.out + n * job.out_h * job.out_w * job.c;
     for (std::int64_t x = first_x; x < job.out_w; x += Tile::kColumns) {
+      // To the right, or down to the next block's first tile.
+      const bool last = x + Tile::kColumns >= job.out_w;
+      const std::int64_t ahead =
+          job.prefetch
+              ? job.c * (last ? Tile::InRows(job.rows()) * job.in_w - Tile::InColumns(x - first_x)
+                              : Tile::InColumns(Tile::kColumns))
+              : 0;
       VisitChannels(c_begin, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
+        const std::int64_t ahead_here = BeginsLine<T>(c) ? ahead : 0;
         for (std::int64_t y = y_begin; y < y_end; ++y) {
           Tile::Run(job, lanes,
-                    TileRow{image + c, job.w + c, job.bias == nullptr ? nullptr : job.bias + c,
-                            out + y * job.out_w * job.c + c, y, x});
+                    TileRow<T>{image + c, job.w + c, job.bias == nullptr ? nullptr : job.bias + c,
+                               out + y * job.out_w * job.c + c, y, x, ahead_here});
         }
       });
     }
+  }
+  if (job.stream) hwy::FlushStream();
+}
+
+// Calls compute(std::bool_constant<border>()): with checks of every column, or without where
+// `inside` says that they need none. Partial vectors, which are rare, are always checked.
+template <class L, class Compute>
+HWY_INLINE void WithBorder(const L& /*lanes*/, bool inside, const Compute& compute) {
+  if constexpr (L::kFull) {
+    if (inside) return compute(std::false_type());
+  }
+  compute(std::true_type());
+}
+
+// Writes the sums of a tile, those of columns inside the map; only the first may lie before it.
+template <bool kBorder, int kColumns, class L, class T>
+HWY_INLINE void StoreTile(const depthwise::MapJob<T>& job, const L& lanes, const TileRow<T>& row,
+                          const typename L::V (&sums)[kColumns]) {
+  T* out = row.out + row.x * job.c;
+  const std::int64_t columns = job.out_w - row.x;
+  if (L::kFull && job.stream) {
+#pragma GCC unroll 16
+    for (int t = 0; t < kColumns; ++t, out = Advance(out, job.c)) {
+      if (kBorder && t >= columns) break;
+      if (!kBorder || t > 0 || row.x >= 0) lanes.Stream(sums[t], out);
+    }
+    return;
+  }
+#pragma GCC unroll 16
+  for (int t = 0; t < kColumns; ++t, out = Advance(out, job.c)) {
+    if (kBorder && t >= columns) break;
+    if (!kBorder || t > 0 || row.x >= 0) lanes.Store(sums[t], out);
   }
 }
 

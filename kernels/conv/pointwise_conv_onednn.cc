@@ -23,8 +23,12 @@ OnednnPlan& ForwardPlan(Context& context, const PointwiseConvForward::Args& args
   const MatmulSizes sizes = SizesOf(args.geometry);
   const bool has_bias = !args.bias.empty();
   return context.State<OnednnCache>().Get<PointwiseConvForward>(
-      {sizes.rows, sizes.in, sizes.out, has_bias, static_cast<std::int64_t>(args.activation)},
-      [&](OnednnPlan& plan) { BuildMatmulForward(plan, sizes, has_bias, args.activation); });
+      {sizes.rows, sizes.in, sizes.out, static_cast<std::int64_t>(args.x.dtype), has_bias,
+       static_cast<std::int64_t>(args.activation)},
+      [&](OnednnPlan& plan) {
+        BuildMatmulForward(plan, sizes, {.x = args.x.dtype, .y = args.y.dtype}, has_bias,
+                           args.activation);
+      });
 }
 
 void Forward(Context& context, const PointwiseConvForward::Args& args) {
@@ -40,8 +44,8 @@ void Forward(Context& context, const PointwiseConvForward::Args& args) {
 OnednnPlan& BackwardDataPlan(Context& context, const PointwiseConvBackwardData::Args& args) {
   const MatmulSizes sizes = SizesOf(args.geometry);
   return context.State<OnednnCache>().Get<PointwiseConvBackwardData>(
-      {sizes.rows, sizes.in, sizes.out},
-      [&](OnednnPlan& plan) { BuildMatmulBackwardData(plan, sizes); });
+      {sizes.rows, sizes.in, sizes.out, static_cast<std::int64_t>(args.dy.dtype)},
+      [&](OnednnPlan& plan) { BuildMatmulBackwardData(plan, sizes, args.dy.dtype); });
 }
 
 void BackwardData(Context& context, const PointwiseConvBackwardData::Args& args) {
@@ -51,8 +55,9 @@ void BackwardData(Context& context, const PointwiseConvBackwardData::Args& args)
 
 OnednnPlan& BackwardWeightsPlan(Context& context, const PointwiseConvBackwardWeights::Args& args) {
   return context.State<OnednnCache>().Get<PointwiseConvBackwardWeights>(
-      ConvNumbers(args.geometry, args.accumulate), [&](OnednnPlan& plan) {
-        BuildConvBackwardWeights(plan, args.geometry, ConvWeights::kDense, args.accumulate);
+      ConvNumbers(args.geometry, args.x.dtype, args.accumulate), [&](OnednnPlan& plan) {
+        BuildConvBackwardWeights(plan, args.geometry, ConvWeights::kDense, args.x.dtype,
+                                 args.accumulate);
       });
 }
 

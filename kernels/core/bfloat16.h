@@ -24,6 +24,14 @@ inline BFloat16 Narrow(float value) {
   return {static_cast<std::uint16_t>((bits + half) >> 16)};
 }
 
+// The type beside tensors of type `storage` of what must not lose precision: sums, statistics,
+// biases, gradients of weights.
+constexpr DType SumType(DType storage) {
+  return storage == DType::kF64 ? DType::kF64 : DType::kF32;
+}
+template <class T>
+using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
 // What is stored as f32, f64 or bf16, as references compute with it, and back.
 template <class T>
 double ToDouble(T stored) {

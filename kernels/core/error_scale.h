@@ -6,12 +6,14 @@
 #include <cmath>
 #include <initializer_list>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
 
-// Element i of an f32 or f64 view.
+// Element i of an f32, f64 or bf16 view.
 inline double ValueAt(ConstView view, std::int64_t i) {
+  if (view.dtype == DType::kBf16) return Widen(view.As<BFloat16>()[i]);
   return view.dtype == DType::kF64 ? view.As<double>()[i] : double{view.As<float>()[i]};
 }
 

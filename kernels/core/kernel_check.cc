@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/core/kernel_check.h"
 
-#include <bit>
 #include <cmath>
 #include <limits>
+
+#include "kernels/core/bfloat16.h"
 
 namespace nasengine {
 namespace {
@@ -13,7 +14,7 @@ double ReadElement(ConstView view, std::int64_t i) {
     case DType::kF32:
       return view.As<float>()[i];
     case DType::kBf16:
-      return std::bit_cast<float>(static_cast<std::uint32_t>(view.As<BFloat16>()[i].bits) << 16);
+      return Widen(view.As<BFloat16>()[i]);
     case DType::kI32:
       return view.As<std::int32_t>()[i];
     case DType::kU8:
@@ -28,7 +29,7 @@ double ReadElement(ConstView view, std::int64_t i) {
 
 double ComparisonTolerance(double error_scale, DType storage, double reference_value) {
   constexpr double kF32Epsilon = std::numeric_limits<float>::epsilon();
-  const double storage_epsilon = storage == DType::kBf16 ? 0x1p-9 : 0.0;
+  const double storage_epsilon = storage == DType::kBf16 ? 0x1p-8 : 0.0;
   return 8 * kF32Epsilon * error_scale + 2 * storage_epsilon * std::abs(reference_value);
 }
 

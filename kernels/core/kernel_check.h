@@ -14,8 +14,11 @@
 namespace nasengine {
 
 // Largest |a-b| that rounding explains for one element:
-//   8 * eps_f32 * scale + 2 * eps_storage * |reference|, eps_f32 = 2^-23,
-//   eps_storage = 2^-9 (half a unit in the last place of bf16), else 0.
+//   8 * eps_f32 * scale + 2 * eps_storage * |reference|, eps_f32 = 2^-23.
+// The first term is what sums in f32 may differ by; stored as f32 it covers their rounding too. In
+// bf16 both sides are rounded once more, each by at most half a unit in the last place, which is
+// eps_storage = 2^-8 of a value just above a power of two: where two sums lie on both sides of a
+// tie, however close, the stored values are neighbours, a whole unit apart.
 double ComparisonTolerance(double error_scale, DType storage, double reference_value);
 
 // Throws kInvalidArgument naming `what`, the first element out of tolerance (or not finite where

@@ -35,6 +35,7 @@ inline constexpr int kVectorRegisters = 16;
 template <class D>
 struct FullLanes {
   using V = hn::Vec<D>;
+  static constexpr bool kFull = true;
   static HWY_INLINE V Load(const float* from) { return hn::LoadU(D(), from); }
   static HWY_INLINE V Load(const BFloat16* from) {
     return WidenLanes(D(), hn::LoadU(BFloat16Bits<D>(), &from->bits));
@@ -43,6 +44,10 @@ struct FullLanes {
   static HWY_INLINE void Store(V value, BFloat16* to) {
     hn::StoreU(NarrowLanes(D(), value), BFloat16Bits<D>(), &to->bits);
   }
+  // Past the caches; `to` is aligned to the vector. A vector of bf16 fills half a cache line, which
+  // would cross memory twice, so it is stored as ever.
+  static HWY_INLINE void Stream(V value, float* to) { hn::Stream(value, D(), to); }
+  static HWY_INLINE void Stream(V value, BFloat16* to) { Store(value, to); }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
   static HWY_INLINE V Zero() { return hn::Zero(D()); }
 };
@@ -51,6 +56,7 @@ struct FullLanes {
 template <class D>
 struct FirstLanes {
   using V = hn::Vec<D>;
+  static constexpr bool kFull = false;
   explicit HWY_INLINE FirstLanes(std::int64_t count)
       : mask(hn::FirstN(D(), static_cast<std::size_t>(count))),
         bf16_mask(hn::FirstN(BFloat16Bits<D>(), static_cast<std::size_t>(count))) {}
@@ -61,6 +67,10 @@ struct FirstLanes {
   HWY_INLINE void Store(V value, float* to) const { hn::BlendedStore(value, mask, D(), to); }
   HWY_INLINE void Store(V value, BFloat16* to) const {
     hn::BlendedStore(NarrowLanes(D(), value), bf16_mask, BFloat16Bits<D>(), &to->bits);
+  }
+  template <class T>
+  HWY_INLINE void Stream(V value, T* to) const {
+    Store(value, to);
   }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
   static HWY_INLINE V Zero() { return hn::Zero(D()); }

@@ -20,24 +20,28 @@ void AppendActivation(dnnl::post_ops& ops, Activation activation) {
 
 }  // namespace
 
-dnnl::memory::desc OnednnDense(const dnnl::memory::dims& sizes) {
+dnnl::memory::data_type OnednnType(DType dtype) {
+  return dtype == DType::kBf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+
+dnnl::memory::desc OnednnDense(const dnnl::memory::dims& sizes, DType dtype) {
   dnnl::memory::dims strides(sizes.size(), 1);
   for (std::size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * sizes[i];
-  return OnednnStrided(sizes, strides);
+  return OnednnStrided(sizes, strides, dtype);
 }
 
-dnnl::memory::desc OnednnStrided(const dnnl::memory::dims& sizes,
-                                 const dnnl::memory::dims& strides) {
-  return dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, strides);
+dnnl::memory::desc OnednnStrided(const dnnl::memory::dims& sizes, const dnnl::memory::dims& strides,
+                                 DType dtype) {
+  return dnnl::memory::desc(sizes, OnednnType(dtype), strides);
 }
 
-dnnl::memory::desc OnednnAny(const dnnl::memory::dims& sizes) {
-  return dnnl::memory::desc(sizes, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any);
+dnnl::memory::desc OnednnAny(const dnnl::memory::dims& sizes, DType dtype) {
+  return dnnl::memory::desc(sizes, OnednnType(dtype), dnnl::memory::format_tag::any);
 }
 
-dnnl::memory::desc OnednnImage(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
-  return dnnl::memory::desc({n, c, h, w}, dnnl::memory::data_type::f32,
-                            dnnl::memory::format_tag::nhwc);
+dnnl::memory::desc OnednnImage(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                               DType dtype) {
+  return dnnl::memory::desc({n, c, h, w}, OnednnType(dtype), dnnl::memory::format_tag::nhwc);
 }
 
 dnnl::primitive_attr OnednnAttributes(Activation activation) {
@@ -147,7 +151,8 @@ std::size_t OnednnCache::Hash::operator()(const Key& key) const {
 
 std::string OnednnLimits(std::initializer_list<ConstView> views) {
   for (const ConstView& view : views) {
-    if (view.dtype != DType::kF32) return StrCat("found ", Name(view.dtype), ", takes f32");
+    const bool takes = view.dtype == DType::kF32 || view.dtype == DType::kBf16;
+    if (!takes) return StrCat("found ", Name(view.dtype), ", takes f32 and bf16");
     if (view.elements() == 0) return "the batch is empty";
   }
   return {};

@@ -36,14 +36,17 @@ namespace nasengine {
                          static_cast<int>(nas_status));                                      \
   } while (false)
 
-// f32 memory of these sizes, row-major, or with the given strides in elements.
-dnnl::memory::desc OnednnDense(const dnnl::memory::dims& sizes);
-dnnl::memory::desc OnednnStrided(const dnnl::memory::dims& sizes,
-                                 const dnnl::memory::dims& strides);
-// f32 memory whose layout is the primitive's choice.
-dnnl::memory::desc OnednnAny(const dnnl::memory::dims& sizes);
+// f32 or bf16.
+dnnl::memory::data_type OnednnType(DType dtype);
+// Memory of these sizes, row-major, or with the given strides in elements.
+dnnl::memory::desc OnednnDense(const dnnl::memory::dims& sizes, DType dtype = DType::kF32);
+dnnl::memory::desc OnednnStrided(const dnnl::memory::dims& sizes, const dnnl::memory::dims& strides,
+                                 DType dtype = DType::kF32);
+// Memory whose layout is the primitive's choice.
+dnnl::memory::desc OnednnAny(const dnnl::memory::dims& sizes, DType dtype = DType::kF32);
 // An NHWC image, in oneDNN's order of sizes (n, c, h, w).
-dnnl::memory::desc OnednnImage(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w);
+dnnl::memory::desc OnednnImage(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                               DType dtype = DType::kF32);
 
 // User scratchpad, and the activation after the operation. oneDNN's ReLU and clip turn a NaN into
 // 0.
@@ -88,6 +91,19 @@ PrimitiveDesc OnednnGuard(PrimitiveDesc descriptor, bool depthwise = false) {
   return descriptor;
 }
 
+// What `describe(type)` gives for tensors of `dtype`: in bf16 where they are that and oneDNN has a
+// fast primitive for it here, else in f32, between which and the tensors a plan reorders.
+template <class Describe>
+auto OnednnDescribeIn(DType dtype, const Describe& describe) {
+  if (dtype == DType::kBf16) {
+    try {
+      return describe(DType::kBf16);
+    } catch (const dnnl::error&) {  // the processor has no bf16, or only a reference loop is left
+    }
+  }
+  return describe(DType::kF32);
+}
+
 // Primitives in order, with the memory they work on: tensors of the caller and scratch at fixed
 // offsets of the context's workspace.
 class OnednnPlan {
@@ -110,13 +126,17 @@ class OnednnPlan {
                std::initializer_list<std::pair<int, Slot>> args) {
     AddStep(Primitive(descriptor), descriptor.scratchpad_desc(), args);
   }
-  // `to` = `from` in to's layout, or `to` += `from`.
+  // `to` = `from` in to's layout and type, or `to` += `from`.
   void AddReorder(Slot from, Slot to, bool accumulate = false);
-  // `tensor` itself if it already has the layout `wanted`, else scratch that a reorder fills.
+  // `tensor` itself if it already has the layout and type `wanted`, else scratch that a reorder
+  // fills.
   Slot AddReordered(Slot tensor, const dnnl::memory::desc& wanted);
-  // `tensor` itself if the result has its layout and replaces it, else scratch to be given to
-  // AddReorder after the step that fills it.
-  Slot AddResult(Slot tensor, const dnnl::memory::desc& produced, bool accumulate);
+  // `tensor` itself if the result has its layout and type and replaces it, else scratch to be given
+  // to StoreResult after the step that fills it.
+  Slot AddResult(Slot tensor, const dnnl::memory::desc& produced, bool accumulate = false);
+  void StoreResult(Slot result, Slot tensor, bool accumulate = false) {
+    if (result != tensor) AddReorder(result, tensor, accumulate);
+  }
 
   // Why the operation cannot run; empty when it can.
   const std::string& declined() const { return declined_; }
@@ -204,7 +224,7 @@ class OnednnCache {
   std::unordered_map<Key, std::unique_ptr<OnednnPlan>, Hash> plans_;
 };
 
-// Why these views are not for oneDNN here: it takes f32, and at least one element of each.
+// Why these views are not for oneDNN here: it takes f32 and bf16, and at least one element of each.
 std::string OnednnLimits(std::initializer_list<ConstView> views);
 
 // Registers a kernel named "onednn": `limits` says what its plan would not notice (empty: nothing),

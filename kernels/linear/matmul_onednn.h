@@ -14,10 +14,16 @@ struct MatmulSizes {
   std::int64_t out;
 };
 
+// Of x and w, and of what results; the bias is f32.
+struct MatmulTypes {
+  DType x = DType::kF32;
+  DType y = DType::kF32;
+};
+
 // y = activation(x w^T + bias). Tensors to bind: x, w, bias (if `has_bias`), y.
-void BuildMatmulForward(OnednnPlan& plan, const MatmulSizes& sizes, bool has_bias,
-                        Activation activation);
-// dx = dy w. Tensors to bind: dy, w, dx.
-void BuildMatmulBackwardData(OnednnPlan& plan, const MatmulSizes& sizes);
+void BuildMatmulForward(OnednnPlan& plan, const MatmulSizes& sizes, const MatmulTypes& types,
+                        bool has_bias, Activation activation);
+// dx = dy w, all of `dtype`. Tensors to bind: dy, w, dx.
+void BuildMatmulBackwardData(OnednnPlan& plan, const MatmulSizes& sizes, DType dtype);
 
 }  // namespace nasengine

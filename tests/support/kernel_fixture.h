@@ -11,12 +11,16 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/context.h"
 #include "kernels/core/kernel_check.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/core/rng.h"
 
 namespace nasengine {
+
+// What kernels store; f64 is the reference's alone.
+inline constexpr DType kStorageTypes[] = {DType::kF32, DType::kBf16};
 
 class KernelFixture : public ::testing::Test {
  protected:
@@ -45,16 +49,14 @@ class KernelFixture : public ::testing::Test {
     return RandomTensor(shape, 0, dtype, 0, value);
   }
 
-  // f32 or f64.
+  // f32, bf16 or f64.
   static void Set(const Tensor& tensor, std::int64_t i, double value) {
-    if (tensor.dtype() == DType::kF64) {
-      tensor.As<double>()[i] = value;
-    } else {
-      tensor.As<float>()[i] = static_cast<float>(value);
-    }
+    VisitStorage(tensor.dtype(), [&]<class T>(T) { tensor.As<T>()[i] = Rounded<T>(value); });
   }
   static double Get(const Tensor& tensor, std::int64_t i) {
-    return tensor.dtype() == DType::kF64 ? tensor.As<double>()[i] : tensor.As<float>()[i];
+    double value = 0;
+    VisitStorage(tensor.dtype(), [&]<class T>(T) { value = ToDouble(tensor.As<T>()[i]); });
+    return value;
   }
 
   // Runs every implementation that supports `args` beside the reference; expects at least

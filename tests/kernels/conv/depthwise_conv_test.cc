@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "tests/support/instruction_sets.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -54,8 +55,8 @@ class DepthwiseConvTest : public KernelFixture {
     return {.geometry = g, .x = x, .w = w, .bias = {}, .activation = Activation::kRelu6, .y = y};
   }
 
-  void ExpectForwardAgrees(const ConvGeometry& g, bool bias, Activation activation) {
-    const Tensor x = X(g), w = W(g), y = Dy(g), b = RandomTensor({g.c_out}, 4);
+  void ExpectForwardAgrees(const ConvGeometry& g, bool bias, Activation activation, DType dtype) {
+    const Tensor x = X(g, dtype), w = W(g, dtype), y = Dy(g, dtype), b = RandomTensor({g.c_out}, 4);
     ExpectImplementationsAgree<DepthwiseConvForward>({.geometry = g,
                                                       .x = x,
                                                       .w = w,
@@ -66,13 +67,16 @@ class DepthwiseConvTest : public KernelFixture {
 
   void ExpectAllAgree(const ConvGeometry& g) {
     SCOPED_TRACE(Describe(g));
-    const Tensor x = X(g), w = W(g), dy = Dy(g), dx = X(g), dw = W(g);
-    ExpectForwardAgrees(g, false, Activation::kNone);
-    ExpectImplementationsAgree<DepthwiseConvBackwardData>(
-        {.geometry = g, .dy = dy, .w = w, .dx = dx});
-    for (const bool accumulate : {false, true}) {
-      ExpectImplementationsAgree<DepthwiseConvBackwardWeights>(
-          {.geometry = g, .x = x, .dy = dy, .dw = dw, .accumulate = accumulate});
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(Name(dtype));
+      const Tensor x = X(g, dtype), w = W(g, dtype), dy = Dy(g, dtype), dx = X(g, dtype), dw = W(g);
+      ExpectForwardAgrees(g, false, Activation::kNone, dtype);
+      ExpectImplementationsAgree<DepthwiseConvBackwardData>(
+          {.geometry = g, .dy = dy, .w = w, .dx = dx});
+      for (const bool accumulate : {false, true}) {
+        ExpectImplementationsAgree<DepthwiseConvBackwardWeights>(
+            {.geometry = g, .x = x, .dy = dy, .dw = dw, .accumulate = accumulate});
+      }
     }
   }
 
@@ -85,10 +89,11 @@ class DepthwiseConvTest : public KernelFixture {
   }
 };
 
-// Without oneDNN, which sums thousands of pixels in one f32 and so exceeds the tolerance there.
-class AccurateDepthwiseConvTest : public DepthwiseConvTest {
+// Ours alone: oneDNN sums thousands of pixels in one f32, which exceeds the tolerance there, and
+// chooses its instruction set itself.
+class OurDepthwiseConvTest : public DepthwiseConvTest {
  protected:
-  AccurateDepthwiseConvTest() : DepthwiseConvTest(false) {}
+  OurDepthwiseConvTest() : DepthwiseConvTest(false) {}
 };
 
 TEST_F(DepthwiseConvTest, ReferenceGradientsMatchFiniteDifferences) {
@@ -145,15 +150,38 @@ TEST_F(DepthwiseConvTest, ImplementationsAgreeForEveryChannelCount) {
 }
 
 // Large enough for both threads, with work that does not divide evenly.
-TEST_F(AccurateDepthwiseConvTest, ImplementationsAgreeOnSeveralThreads) {
+TEST_F(OurDepthwiseConvTest, ImplementationsAgreeOnSeveralThreads) {
   ExpectAllAgree(Geometry(1, 7, 7, 112, 7, 1));
   ExpectAllAgree(Geometry(3, 28, 28, 24, 3, 1));
   ExpectAllAgree(Geometry(5, 15, 15, 40, 5, 2));
   ExpectAllAgree(Geometry(1, 57, 31, 33, 3, 2));
 }
 
+// Odd shapes where a vector, a tile or a row block is not full.
+TEST_F(OurDepthwiseConvTest, EveryInstructionSetAgreesWithTheReference) {
+  ForEachInstructionSet([&] {
+    for (const std::int64_t kernel : {3, 5, 7}) {
+      for (const std::int64_t stride : {1, 2}) {
+        for (const std::int64_t c : {1, 3, 17}) {
+          ExpectAllAgree(Geometry(1, 5, 1, c, kernel, stride));
+          ExpectAllAgree(Geometry(2, 7, 9, c, kernel, stride));
+        }
+        ExpectAllAgree(Geometry(1, 9, 33, 32, kernel, stride));
+        ExpectAllAgree(Geometry(3, 4, 14, 24, kernel, stride));
+        ExpectAllAgree(Geometry(0, 5, 5, 16, kernel, stride));
+      }
+    }
+  });
+}
+
+// Large enough to ask for memory ahead and to write past the caches.
+TEST_F(OurDepthwiseConvTest, ImplementationsAgreeOnTensorsBeyondTheCaches) {
+  ExpectAllAgree(Geometry(1, 120, 150, 128, 3, 1));
+  ExpectAllAgree(Geometry(1, 121, 147, 128, 3, 2));
+}
+
 TEST_F(DepthwiseConvTest, ImplementationsAgreeForUnusualPadding) {
-  for (const std::int64_t pad : {0, 1, 2, 6}) {
+  for (const std::int64_t pad : {0, 1, 2, 4}) {
     for (const std::int64_t stride : {1, 2}) {
       ConvGeometry g = Geometry(1, 9, 11, 5, 5, stride);
       g.pad = pad;
@@ -165,18 +193,22 @@ TEST_F(DepthwiseConvTest, ImplementationsAgreeForUnusualPadding) {
 TEST_F(DepthwiseConvTest, ImplementationsAgreeWithBiasAndActivation) {
   for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kRelu6}) {
     for (const bool bias : {false, true}) {
-      ExpectForwardAgrees(Geometry(2, 9, 9, 19, 3, 1), bias, activation);
-      ExpectForwardAgrees(Geometry(1, 20, 20, 33, 5, 2), bias, activation);
+      for (const DType dtype : kStorageTypes) {
+        ExpectForwardAgrees(Geometry(2, 9, 9, 19, 3, 1), bias, activation, dtype);
+        ExpectForwardAgrees(Geometry(1, 20, 20, 33, 5, 2), bias, activation, dtype);
+      }
     }
   }
 }
 
 TEST_F(DepthwiseConvTest, EmptyBatchTouchesNothingButItsGradient) {
-  ExpectAllAgree(Geometry(0, 7, 7, 16, 3, 1));
-  const ConvGeometry g = Geometry(0, 7, 7, 16, 3, 2);
-  const Tensor x = X(g), dy = Dy(g), dw = Filled({3, 3, 16}, 5);
-  Ours<DepthwiseConvBackwardWeights>().run(context(), {.geometry = g, .x = x, .dy = dy, .dw = dw});
-  for (std::int64_t i = 0; i < dw.elements(); ++i) EXPECT_EQ(Get(dw, i), 0);
+  for (const DType dtype : kStorageTypes) {
+    const ConvGeometry g = Geometry(0, 7, 7, 16, 3, 2);
+    const Tensor x = X(g, dtype), dy = Dy(g, dtype), dw = Filled({3, 3, 16}, 5);
+    Ours<DepthwiseConvBackwardWeights>().run(context(),
+                                             {.geometry = g, .x = x, .dy = dy, .dw = dw});
+    for (std::int64_t i = 0; i < dw.elements(); ++i) EXPECT_EQ(Get(dw, i), 0);
+  }
 }
 
 TEST_F(DepthwiseConvTest, RepeatedRunsGiveTheSameBits) {
@@ -199,11 +231,13 @@ TEST_F(DepthwiseConvTest, AnnouncedWorkspaceIsWhatTheRunUses) {
 
 // Of ours: the vendor's relu6 makes a NaN a zero, which hides a diverging training.
 TEST_F(DepthwiseConvTest, NotANumberIsKept) {
-  const ConvGeometry g = Geometry(1, 5, 5, 16, 3, 1);
-  const Tensor x = X(g), w = W(g), y = Dy(g);
-  Set(x, 12 * 16, std::nan(""));
-  Ours<DepthwiseConvForward>().run(context(), ForwardArgs(g, x, w, y));
-  EXPECT_TRUE(std::isnan(Get(y, 12 * 16)));
+  for (const DType dtype : kStorageTypes) {
+    const ConvGeometry g = Geometry(1, 5, 5, 16, 3, 1);
+    const Tensor x = X(g, dtype), w = W(g, dtype), y = Dy(g, dtype);
+    Set(x, 12 * 16, std::nan(""));
+    Ours<DepthwiseConvForward>().run(context(), ForwardArgs(g, x, w, y));
+    EXPECT_TRUE(std::isnan(Get(y, 12 * 16))) << Name(dtype);
+  }
 }
 
 TEST_F(DepthwiseConvTest, MismatchedArgumentsAreNamed) {
@@ -221,17 +255,34 @@ TEST_F(DepthwiseConvTest, MismatchedArgumentsAreNamed) {
   }
 }
 
+// The master gradient is f32 beside bf16, so that small steps are not lost in it.
+TEST_F(DepthwiseConvTest, GradientOfWeightsInBf16IsRefused) {
+  const ConvGeometry g = Geometry(1, 5, 5, 16, 3, 1);
+  const Tensor x = X(g, DType::kBf16), dy = Dy(g, DType::kBf16), dw = W(g, DType::kBf16);
+  try {
+    Ours<DepthwiseConvBackwardWeights>().run(context(),
+                                             {.geometry = g, .x = x, .dy = dy, .dw = dw});
+    ADD_FAILURE() << "took a gradient of weights in bf16";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "depthwise_conv_backward_weights: dw is bf16, expected f32");
+  }
+}
+
 TEST_F(DepthwiseConvTest, OursDeclinesWhatItCannotRun) {
-  const auto declines = [&](std::int64_t kernel, std::int64_t stride, DType dtype) {
-    const ConvGeometry g = Geometry(1, 11, 11, 4, kernel, stride);
+  const auto declines = [&](std::int64_t kernel, std::int64_t stride, std::int64_t pad,
+                            DType dtype) {
+    ConvGeometry g = Geometry(1, 11, 11, 4, kernel, stride);
+    g.pad = pad;
     const Tensor x = X(g, dtype);
     const DepthwiseConvForward::Args args = ForwardArgs(g, x, W(g, dtype), Dy(g, dtype));
     return !Ours<DepthwiseConvForward>().declines(context(), args).empty();
   };
-  EXPECT_TRUE(declines(9, 1, DType::kF32));
-  EXPECT_TRUE(declines(3, 3, DType::kF32));
-  EXPECT_TRUE(declines(3, 1, DType::kF64));
-  EXPECT_FALSE(declines(3, 1, DType::kF32));
+  EXPECT_TRUE(declines(9, 1, 4, DType::kF32));
+  EXPECT_TRUE(declines(3, 3, 1, DType::kF32));
+  EXPECT_TRUE(declines(3, 1, 3, DType::kF32));
+  EXPECT_TRUE(declines(3, 1, 1, DType::kF64));
+  EXPECT_FALSE(declines(3, 1, 2, DType::kF32));
+  EXPECT_FALSE(declines(3, 1, 1, DType::kBf16));
 }
 
 }  // namespace
