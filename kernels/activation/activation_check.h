@@ -6,7 +6,7 @@
 
 namespace nasengine {
 
-// Throw kInvalidArgument unless all views have one shape and one type, f32 or f64.
+// Throw kInvalidArgument unless all views have one shape and one type, f32, bf16 or f64.
 void CheckArgs(const ActivationForward::Args& args);
 void CheckArgs(const ActivationBackward::Args& args);
 

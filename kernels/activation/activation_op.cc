@@ -8,13 +8,13 @@ namespace nasengine {
 
 void CheckArgs(const ActivationForward::Args& args) {
   constexpr const char* kOp = ActivationForward::kName;
-  CheckFloat(kOp, "x", args.x);
+  CheckStorage(kOp, "x", args.x);
   CheckView(kOp, "y", args.y, args.x.shape, args.x.dtype);
 }
 
 void CheckArgs(const ActivationBackward::Args& args) {
   constexpr const char* kOp = ActivationBackward::kName;
-  CheckFloat(kOp, "y", args.y);
+  CheckStorage(kOp, "y", args.y);
   CheckView(kOp, "dy", args.dy, args.y.shape, args.y.dtype);
   CheckView(kOp, "dx", args.dx, args.y.shape, args.y.dtype);
 }

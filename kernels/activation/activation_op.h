@@ -1,5 +1,5 @@
 // The activation on its own, for networks whose activation does not follow a batch norm.
-//   x y dx dy of one shape, f32
+//   x y dx dy of one shape and one type, f32 or bf16
 // SPDX-License-Identifier: MIT
 #pragma once
 

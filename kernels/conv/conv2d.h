@@ -1,6 +1,6 @@
 // Dense convolution (the stem): every output channel sees every input channel.
-//   x (n, h, w, c_in)   w (c_out, kernel, kernel, c_in)   y (n, out_h, out_w, c_out)   f32,
-//   contiguous
+//   x (n, h, w, c_in)   w (c_out, kernel, kernel, c_in)   y (n, out_h, out_w, c_out)   contiguous
+// x, y, dx, dy and w have one type, f32 or bf16; bias and dw are f32. Sums are f32.
 // SPDX-License-Identifier: MIT
 #pragma once
 

@@ -1,9 +1,10 @@
-// The reference of dense convolution: plain loops, sums in f64, tensors in f32 or f64.
+// The reference of dense convolution: plain loops, sums in f64, tensors in f32, bf16 or f64.
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <vector>
 
 #include "kernels/conv/conv_check.h"
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 
 namespace nasengine {
@@ -50,14 +51,14 @@ void Forward(const Conv2dForward::Args& args) {
     for (std::int64_t o = 0; o < g.c_out; ++o) {
       const T* w = args.w.As<T>() + WeightIndex(g, o, tap);
       double sum = 0;
-      for (std::int64_t i = 0; i < g.c_in; ++i) sum += double{x[i]} * double{w[i]};
+      for (std::int64_t i = 0; i < g.c_in; ++i) sum += ToDouble(x[i]) * ToDouble(w[i]);
       y[static_cast<std::size_t>(out * g.c_out + o)] += sum;
     }
   });
   for (std::int64_t i = 0; i < args.y.elements(); ++i) {
-    const double bias = args.bias.empty() ? 0 : double{args.bias.As<T>()[i % g.c_out]};
+    const double bias = args.bias.empty() ? 0 : ToDouble(args.bias.As<SumOf<T>>()[i % g.c_out]);
     args.y.As<T>()[i] =
-        static_cast<T>(Activate(y[static_cast<std::size_t>(i)] + bias, args.activation));
+        Rounded<T>(Activate(y[static_cast<std::size_t>(i)] + bias, args.activation));
   }
 }
 
@@ -69,29 +70,28 @@ void BackwardData(const Conv2dBackwardData::Args& args) {
     double* row = dx.data() + in * g.c_in;
     for (std::int64_t o = 0; o < g.c_out; ++o) {
       const T* w = args.w.As<T>() + WeightIndex(g, o, tap);
-      const double dy = args.dy.As<T>()[out * g.c_out + o];
-      for (std::int64_t i = 0; i < g.c_in; ++i) row[i] += dy * double{w[i]};
+      const double dy = ToDouble(args.dy.As<T>()[out * g.c_out + o]);
+      for (std::int64_t i = 0; i < g.c_in; ++i) row[i] += dy * ToDouble(w[i]);
     }
   });
-  std::transform(dx.begin(), dx.end(), args.dx.As<T>(),
-                 [](double value) { return static_cast<T>(value); });
+  std::transform(dx.begin(), dx.end(), args.dx.As<T>(), Rounded<T>);
 }
 
 template <class T>
 void BackwardWeights(const Conv2dBackwardWeights::Args& args) {
   const ConvGeometry& g = args.geometry;
-  T* result = args.dw.As<T>();
+  SumOf<T>* result = args.dw.As<SumOf<T>>();
   std::vector<double> dw(static_cast<std::size_t>(args.dw.elements()));
   if (args.accumulate) dw.assign(result, result + args.dw.elements());
   ForEachTap(g, [&](std::int64_t out, std::int64_t in, std::int64_t tap) {
     const T* x = args.x.As<T>() + in * g.c_in;
     for (std::int64_t o = 0; o < g.c_out; ++o) {
       double* row = dw.data() + WeightIndex(g, o, tap);
-      const double dy = args.dy.As<T>()[out * g.c_out + o];
-      for (std::int64_t i = 0; i < g.c_in; ++i) row[i] += dy * double{x[i]};
+      const double dy = ToDouble(args.dy.As<T>()[out * g.c_out + o]);
+      for (std::int64_t i = 0; i < g.c_in; ++i) row[i] += dy * ToDouble(x[i]);
     }
   });
-  std::transform(dw.begin(), dw.end(), result, [](double value) { return static_cast<T>(value); });
+  std::transform(dw.begin(), dw.end(), result, Rounded<SumOf<T>>);
 }
 
 }  // namespace
@@ -99,17 +99,17 @@ void BackwardWeights(const Conv2dBackwardWeights::Args& args) {
 void RegisterConv2dReference(KernelRegistry& registry) {
   RegisterReference<Conv2dForward>(registry, [](Context&, const Conv2dForward::Args& args) {
     CheckArguments(args);
-    VisitFloat(args.x.dtype, [&](auto type) { Forward<decltype(type)>(args); });
+    VisitStorage(args.x.dtype, [&](auto type) { Forward<decltype(type)>(args); });
   });
   RegisterReference<Conv2dBackwardData>(
       registry, [](Context&, const Conv2dBackwardData::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.dy.dtype, [&](auto type) { BackwardData<decltype(type)>(args); });
+        VisitStorage(args.dy.dtype, [&](auto type) { BackwardData<decltype(type)>(args); });
       });
   RegisterReference<Conv2dBackwardWeights>(
       registry, [](Context&, const Conv2dBackwardWeights::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.x.dtype, [&](auto type) { BackwardWeights<decltype(type)>(args); });
+        VisitStorage(args.x.dtype, [&](auto type) { BackwardWeights<decltype(type)>(args); });
       });
 }
 

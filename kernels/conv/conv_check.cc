@@ -33,18 +33,18 @@ template <class Args>
 void CheckForward(const char* op, const Args& args, const Shape& weights) {
   const ConvGeometry& g = args.geometry;
   CheckGeometry(op, g);
-  CheckFloat(op, "x", args.x);
+  CheckStorage(op, "x", args.x);
   CheckView(op, "x", args.x, InputShape(g), args.x.dtype);
   CheckView(op, "w", args.w, weights, args.x.dtype);
   CheckView(op, "y", args.y, OutputShape(g), args.x.dtype);
-  if (!args.bias.empty()) CheckView(op, "bias", args.bias, {g.c_out}, args.x.dtype);
+  if (!args.bias.empty()) CheckView(op, "bias", args.bias, {g.c_out}, SumType(args.x.dtype));
 }
 
 template <class Args>
 void CheckBackwardData(const char* op, const Args& args, const Shape& weights) {
   const ConvGeometry& g = args.geometry;
   CheckGeometry(op, g);
-  CheckFloat(op, "dy", args.dy);
+  CheckStorage(op, "dy", args.dy);
   CheckView(op, "dy", args.dy, OutputShape(g), args.dy.dtype);
   CheckView(op, "w", args.w, weights, args.dy.dtype);
   CheckView(op, "dx", args.dx, InputShape(g), args.dy.dtype);
@@ -54,10 +54,10 @@ template <class Args>
 void CheckBackwardWeights(const char* op, const Args& args, const Shape& weights) {
   const ConvGeometry& g = args.geometry;
   CheckGeometry(op, g);
-  CheckFloat(op, "x", args.x);
+  CheckStorage(op, "x", args.x);
   CheckView(op, "x", args.x, InputShape(g), args.x.dtype);
   CheckView(op, "dy", args.dy, OutputShape(g), args.x.dtype);
-  CheckView(op, "dw", args.dw, weights, args.x.dtype);
+  CheckView(op, "dw", args.dw, weights, SumType(args.x.dtype));
 }
 
 template <class Args>

@@ -7,7 +7,8 @@
 
 namespace nasengine {
 
-// Throws kInvalidArgument where shapes, sizes or types (all f32, or all f64) do not fit together.
+// Throws kInvalidArgument where shapes, sizes or types do not fit together; f64 takes all views in
+// f64.
 void CheckArguments(const Conv2dForward::Args& args);
 void CheckArguments(const Conv2dBackwardData::Args& args);
 void CheckArguments(const Conv2dBackwardWeights::Args& args);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/conv_onednn.h"
 
+#include <algorithm>
+
 namespace nasengine {
 namespace {
 
@@ -101,7 +103,10 @@ void BuildConvBackwardData(OnednnPlan& plan, const ConvGeometry& geometry, ConvW
 void BuildConvBackwardWeights(OnednnPlan& plan, const ConvGeometry& geometry, ConvWeights weights,
                               DType dtype, bool accumulate) {
   const ConvDescs c(geometry, weights, dtype);
-  const auto descriptor = OnednnDescribeIn(dtype, [&](DType type) {
+  // 2.6.3's jit_bf16 leaves garbage in taps that meet nothing but padding.
+  const bool exceeds_image = geometry.kernel > std::min(geometry.h, geometry.w);
+  const DType product = exceeds_image ? DType::kF32 : dtype;
+  const auto descriptor = OnednnDescribeIn(product, [&](DType type) {
     const ConvDescs t(geometry, weights, type);
     return OnednnGuard(
         OnednnDescribeBackward<dnnl::convolution_backward_weights>(

@@ -1,9 +1,10 @@
 // The reference of pointwise convolution: a plain matrix product over pixels, sums in f64, tensors
-// in f32 or f64.
+// in f32, bf16 or f64.
 // SPDX-License-Identifier: MIT
 #include <vector>
 
 #include "kernels/conv/conv_check.h"
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 
 namespace nasengine {
@@ -24,9 +25,9 @@ void Forward(const PointwiseConvForward::Args& args) {
     const T* x = args.x.As<T>() + row * c_in;
     for (std::int64_t o = 0; o < c_out; ++o) {
       const T* w = args.w.As<T>() + o * c_in;
-      double sum = args.bias.empty() ? 0 : double{args.bias.As<T>()[o]};
-      for (std::int64_t i = 0; i < c_in; ++i) sum += double{x[i]} * double{w[i]};
-      args.y.As<T>()[row * c_out + o] = static_cast<T>(Activate(sum, args.activation));
+      double sum = args.bias.empty() ? 0 : ToDouble(args.bias.As<SumOf<T>>()[o]);
+      for (std::int64_t i = 0; i < c_in; ++i) sum += ToDouble(x[i]) * ToDouble(w[i]);
+      args.y.As<T>()[row * c_out + o] = Rounded<T>(Activate(sum, args.activation));
     }
   }
 }
@@ -40,11 +41,11 @@ void BackwardData(const PointwiseConvBackwardData::Args& args) {
     sums.assign(sums.size(), 0);
     for (std::int64_t o = 0; o < c_out; ++o) {
       const T* w = args.w.As<T>() + o * c_in;
-      const double dy = args.dy.As<T>()[row * c_out + o];
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += dy * double{w[i]};
+      const double dy = ToDouble(args.dy.As<T>()[row * c_out + o]);
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += dy * ToDouble(w[i]);
     }
     T* dx = args.dx.As<T>() + row * c_in;
-    for (std::size_t i = 0; i < sums.size(); ++i) dx[i] = static_cast<T>(sums[i]);
+    for (std::size_t i = 0; i < sums.size(); ++i) dx[i] = Rounded<T>(sums[i]);
   }
 }
 
@@ -52,18 +53,18 @@ template <class T>
 void BackwardWeights(const PointwiseConvBackwardWeights::Args& args) {
   const std::int64_t c_in = args.geometry.c_in;
   const std::int64_t c_out = args.geometry.c_out;
-  T* result = args.dw.As<T>();
+  SumOf<T>* result = args.dw.As<SumOf<T>>();
   std::vector<double> dw(static_cast<std::size_t>(args.dw.elements()));
   if (args.accumulate) dw.assign(result, result + args.dw.elements());
   for (std::int64_t row = 0; row < args.x.shape.rows(); ++row) {
     const T* x = args.x.As<T>() + row * c_in;
     for (std::int64_t o = 0; o < c_out; ++o) {
-      const double dy = args.dy.As<T>()[row * c_out + o];
+      const double dy = ToDouble(args.dy.As<T>()[row * c_out + o]);
       double* sums = dw.data() + o * c_in;
-      for (std::int64_t i = 0; i < c_in; ++i) sums[i] += dy * double{x[i]};
+      for (std::int64_t i = 0; i < c_in; ++i) sums[i] += dy * ToDouble(x[i]);
     }
   }
-  for (std::size_t i = 0; i < dw.size(); ++i) result[i] = static_cast<T>(dw[i]);
+  for (std::size_t i = 0; i < dw.size(); ++i) result[i] = Rounded<SumOf<T>>(dw[i]);
 }
 
 }  // namespace
@@ -72,17 +73,17 @@ void RegisterPointwiseConvReference(KernelRegistry& registry) {
   RegisterReference<PointwiseConvForward>(
       registry, [](Context&, const PointwiseConvForward::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.x.dtype, [&](auto type) { Forward<decltype(type)>(args); });
+        VisitStorage(args.x.dtype, [&](auto type) { Forward<decltype(type)>(args); });
       });
   RegisterReference<PointwiseConvBackwardData>(
       registry, [](Context&, const PointwiseConvBackwardData::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.dy.dtype, [&](auto type) { BackwardData<decltype(type)>(args); });
+        VisitStorage(args.dy.dtype, [&](auto type) { BackwardData<decltype(type)>(args); });
       });
   RegisterReference<PointwiseConvBackwardWeights>(
       registry, [](Context&, const PointwiseConvBackwardWeights::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.x.dtype, [&](auto type) { BackwardWeights<decltype(type)>(args); });
+        VisitStorage(args.x.dtype, [&](auto type) { BackwardWeights<decltype(type)>(args); });
       });
 }
 

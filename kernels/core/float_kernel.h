@@ -1,5 +1,5 @@
-// What operators on one floating-point type share: checks of their views, and registration of a
-// reference (f32 and f64) and of fast kernels (f32 only).
+// What operators on floating-point tensors share: checks of their views, and registration of a
+// reference and of kernels of ours.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -30,6 +30,12 @@ inline void CheckFloat(const char* op, const char* name, const ConstView& view) 
   NAS_CHECK(!view.empty() || view.elements() == 0, op, ": ", name, " is missing");
 }
 
+// The same, with bf16 besides.
+inline void CheckStorage(const char* op, const char* name, const ConstView& view) {
+  if (view.dtype != DType::kBf16) return CheckFloat(op, name, view);
+  NAS_CHECK(!view.empty() || view.elements() == 0, op, ": ", name, " is missing");
+}
+
 // Calls body(float{}) or body(double{}).
 template <class Body>
 void VisitFloat(DType dtype, const Body& body) {
@@ -52,17 +58,17 @@ void RegisterReference(KernelRegistry& registry, std::type_identity_t<KernelFunc
   registry.Register(std::move(entry));
 }
 
-// A kernel of ours that declines f64, told by the first output. `workspace_bytes` may be null.
+// A kernel of ours, which declines f64, told by the first output. `workspace_bytes` may be null.
 template <class Op>
-void RegisterF32(KernelRegistry& registry, const std::string& name,
-                 std::type_identity_t<KernelFunction<Op>> run,
-                 std::size_t (*workspace_bytes)(Context&, const typename Op::Args&) = nullptr) {
+void RegisterOurs(KernelRegistry& registry, const std::string& name,
+                  std::type_identity_t<KernelFunction<Op>> run,
+                  std::size_t (*workspace_bytes)(Context&, const typename Op::Args&) = nullptr) {
   KernelEntry<Op> entry;
   entry.impl = Impl::kOurs;
   entry.name = name;
   entry.declines = [](Context&, const typename Op::Args& args) {
     typename Op::Args copy = args;
-    return Op::Outputs(copy).front()->dtype == DType::kF64 ? std::string("found f64, takes f32")
+    return Op::Outputs(copy).front()->dtype == DType::kF64 ? std::string("f64 is for the reference")
                                                            : std::string();
   };
   if (workspace_bytes != nullptr) entry.workspace_bytes = workspace_bytes;

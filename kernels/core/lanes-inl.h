@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/core/activation.h"
 #include "kernels/core/bfloat16_lanes-inl.h"
@@ -103,12 +104,48 @@ HWY_INLINE void VisitChannels(std::int64_t begin, std::int64_t end, const Visit&
 #endif
 }
 
+// Calls body(float{}) or body(BFloat16{}): what kernels of ours take, by the type of a view.
+template <class Body>
+HWY_INLINE void WithStorage(DType dtype, const Body& body) {
+  if (dtype == DType::kBf16) {
+    body(BFloat16{});
+  } else {
+    body(float{});
+  }
+}
+
 // The operand order keeps a NaN a NaN on x86.
 template <class L>
 HWY_INLINE typename L::V Activate(const L& lanes, typename L::V value, Activation activation) {
   if (activation == Activation::kNone) return value;
   value = hn::Max(lanes.Zero(), value);
   return activation == Activation::kRelu6 ? hn::Min(lanes.Set(6.0f), value) : value;
+}
+
+// dy where the activation's slope at `value`, before or after it, is 1; else 0.
+template <Activation kActivation, class L, class V = typename L::V>
+HWY_INLINE V PassedGradient(const L& lanes, V value, V dy) {
+  if constexpr (kActivation == Activation::kNone) {
+    return dy;
+  } else {
+    auto passes = hn::Gt(value, lanes.Zero());
+    if constexpr (kActivation == Activation::kRelu6) {
+      passes = hn::And(passes, hn::Lt(value, lanes.Set(6.0f)));
+    }
+    return hn::IfThenElseZero(passes, dy);
+  }
+}
+
+// Calls body(std::integral_constant<Activation, activation>).
+template <class Body>
+HWY_INLINE void WithActivation(Activation activation, const Body& body) {
+  if (activation == Activation::kRelu) {
+    body(std::integral_constant<Activation, Activation::kRelu>());
+  } else if (activation == Activation::kRelu6) {
+    body(std::integral_constant<Activation, Activation::kRelu6>());
+  } else {
+    body(std::integral_constant<Activation, Activation::kNone>());
+  }
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

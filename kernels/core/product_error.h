@@ -12,9 +12,10 @@
 
 namespace nasengine {
 
-// The elements of an f32 or f64 view as a matrix of so many columns: the largest mean square of a
-// row, and of a column; 0 when there are no elements. The largest, because rows and channels of
-// real networks are of very different size, and the outputs made of the largest are rounded most.
+// The elements of a view of f32, bf16 or f64 as a matrix of so many columns: the largest mean
+// square of a row, and of a column; 0 when there are no elements. The largest, because rows and
+// channels of real networks are of very different size, and the outputs made of the largest are
+// rounded most.
 struct LargestMeanSquares {
   double row = 0;
   double column = 0;

@@ -8,27 +8,27 @@
 namespace nasengine {
 
 void CheckArgs(const Add::Args& args) {
-  CheckFloat(Add::kName, "a", args.a);
+  CheckStorage(Add::kName, "a", args.a);
   CheckView(Add::kName, "b", args.b, args.a.shape, args.a.dtype);
   CheckView(Add::kName, "y", args.y, args.a.shape, args.a.dtype);
 }
 
 void CheckArgs(const Axpy::Args& args) {
-  CheckFloat(Axpy::kName, "x", args.x);
+  CheckStorage(Axpy::kName, "x", args.x);
   CheckView(Axpy::kName, "y", args.y, args.x.shape, args.x.dtype);
 }
 
 void CheckArgs(const Scale::Args& args) {
-  CheckFloat(Scale::kName, "x", args.x);
+  CheckStorage(Scale::kName, "x", args.x);
   CheckView(Scale::kName, "y", args.y, args.x.shape, args.x.dtype);
 }
 
 void CheckArgs(const InnerProduct::Args& args) {
-  CheckFloat(InnerProduct::kName, "a", args.a);
+  CheckStorage(InnerProduct::kName, "a", args.a);
   CheckView(InnerProduct::kName, "b", args.b, args.a.shape, args.a.dtype);
   NAS_CHECK(args.result.elements() == 1, InnerProduct::kName, ": result has ",
             args.result.elements(), " elements, expected 1");
-  CheckView(InnerProduct::kName, "result", args.result, args.result.shape, args.a.dtype);
+  CheckView(InnerProduct::kName, "result", args.result, args.result.shape, SumType(args.a.dtype));
 }
 
 void CheckArgs(const Cast::Args& args) {
@@ -41,7 +41,7 @@ void CheckArgs(const Cast::Args& args) {
 }
 
 void CheckArgs(const Dropout::Args& args) {
-  CheckFloat(Dropout::kName, "x", args.x);
+  CheckStorage(Dropout::kName, "x", args.x);
   CheckView(Dropout::kName, "y", args.y, args.x.shape, args.x.dtype);
   NAS_CHECK(args.rate >= 0 && args.rate < 1, Dropout::kName, ": rate is ", args.rate,
             ", expected 0 or more and less than 1");
@@ -59,7 +59,7 @@ std::vector<View*> Dropout::Outputs(Args& args) { return {&args.y}; }
 double Add::ErrorScale(const Args& args, int) {
   TermScale scale;
   for (std::int64_t i = 0; i < args.a.elements(); ++i) {
-    scale.Element({args.a.As<float>()[i], args.b.As<float>()[i]});
+    scale.Element({ValueAt(args.a, i), ValueAt(args.b, i)});
   }
   return scale.value();
 }
@@ -67,7 +67,7 @@ double Add::ErrorScale(const Args& args, int) {
 double Axpy::ErrorScale(const Args& args, int) {
   TermScale scale;
   for (std::int64_t i = 0; i < args.x.elements(); ++i) {
-    scale.Element({double{args.alpha} * args.x.As<float>()[i], args.y.As<float>()[i]});
+    scale.Element({args.alpha * ValueAt(args.x, i), ValueAt(args.y, i)});
   }
   return scale.value();
 }
@@ -76,7 +76,7 @@ double Scale::ErrorScale(const Args& args, int) {
   TermScale scale;
   if (args.alpha == 0) return 0;
   for (std::int64_t i = 0; i < args.x.elements(); ++i) {
-    scale.Element({double{args.alpha} * args.x.As<float>()[i]});
+    scale.Element({args.alpha * ValueAt(args.x, i)});
   }
   return scale.value();
 }
@@ -84,7 +84,7 @@ double Scale::ErrorScale(const Args& args, int) {
 double InnerProduct::ErrorScale(const Args& args, int) {
   TermScale scale;
   for (std::int64_t i = 0; i < args.a.elements(); ++i) {
-    scale.Add(double{args.a.As<float>()[i]} * args.b.As<float>()[i]);
+    scale.Add(ValueAt(args.a, i) * ValueAt(args.b, i));
   }
   scale.EndElement();
   return scale.value();
@@ -96,7 +96,7 @@ double Cast::ErrorScale(const Args&, int) { return 0; }
 double Dropout::ErrorScale(const Args& args, int) {
   TermScale scale;
   for (std::int64_t i = 0; i < args.x.elements(); ++i) {
-    scale.Element({double{KeptScale(args.rate)} * args.x.As<float>()[i]});
+    scale.Element({KeptScale(args.rate) * ValueAt(args.x, i)});
   }
   return scale.value();
 }

@@ -1,4 +1,6 @@
 // Operators that treat a tensor as a row of numbers: sums, scaling, inner products, casts, dropout.
+// All tensors of a call have one type, f32 or bf16, but for what an inner product results in and
+// what a cast is for.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -11,7 +13,7 @@ namespace nasengine {
 
 class KernelRegistry;
 
-// y = a + b, f32, one shape. y may be a or b.
+// y = a + b, one shape. y may be a or b.
 struct Add {
   static constexpr const char* kName = "add";
   struct Args {
@@ -23,7 +25,7 @@ struct Add {
   static double ErrorScale(const Args& args, int output);
 };
 
-// y += alpha * x, f32.
+// y += alpha * x.
 struct Axpy {
   static constexpr const char* kName = "axpy";
   struct Args {
@@ -35,7 +37,7 @@ struct Axpy {
   static double ErrorScale(const Args& args, int output);
 };
 
-// y = alpha * x, f32. y may be x; alpha = 0 gives zeros whatever x holds.
+// y = alpha * x. y may be x; alpha = 0 gives zeros whatever x holds.
 struct Scale {
   static constexpr const char* kName = "scale";
   struct Args {

@@ -7,8 +7,9 @@
 
 namespace nasengine {
 
-// Throw kInvalidArgument unless all views have one shape and one type, f32 or f64; Cast: unless one
-// is f32 and the other bf16; Dropout: also unless 0 <= rate < 1.
+// Throw kInvalidArgument unless all views have one shape and one type, f32, bf16 or f64;
+// InnerProduct: but for a result in f32, or f64 for f64; Cast: unless one is f32 and the other
+// bf16; Dropout: also unless 0 <= rate < 1.
 void CheckArgs(const Add::Args& args);
 void CheckArgs(const Axpy::Args& args);
 void CheckArgs(const Scale::Args& args);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <cstdint>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 #include "kernels/core/highway_targets.h"
 #include "kernels/core/parallel.h"
@@ -13,7 +14,6 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/core/bfloat16_lanes-inl.h"
 #include "kernels/core/for_each_vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -22,38 +22,58 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-void AddRange(const float* a, const float* b, float* y, Chunk chunk) {
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    hn::StoreU(hn::Add(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, y + i);
+void AddRange(const Add::Args& args, Chunk chunk) {
+  WithStorage(args.y.dtype, [&]<class T>(T) HWY_ATTR {
+    const T* a = args.a.As<T>();
+    const T* b = args.b.As<T>();
+    T* y = args.y.As<T>();
+    ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+      lanes.Store(hn::Add(lanes.Load(a + i), lanes.Load(b + i)), y + i);
+    });
   });
 }
 
-void AxpyRange(float alpha, const float* x, float* y, Chunk chunk) {
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const auto sum = hn::MulAdd(hn::Set(d, alpha), hn::LoadU(d, x + i), hn::LoadU(d, y + i));
-    hn::StoreU(sum, d, y + i);
+void AxpyRange(const Axpy::Args& args, Chunk chunk) {
+  WithStorage(args.y.dtype, [&]<class T>(T) HWY_ATTR {
+    const T* x = args.x.As<T>();
+    T* y = args.y.As<T>();
+    const float alpha = args.alpha;
+    ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+      const auto sum = hn::MulAdd(lanes.Set(alpha), lanes.Load(x + i), lanes.Load(y + i));
+      lanes.Store(sum, y + i);
+    });
   });
 }
 
-void ScaleRange(float alpha, const float* x, float* y, Chunk chunk) {
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    hn::StoreU(hn::Mul(hn::Set(d, alpha), hn::LoadU(d, x + i)), d, y + i);
+void ScaleRange(const Scale::Args& args, Chunk chunk) {
+  WithStorage(args.y.dtype, [&]<class T>(T) HWY_ATTR {
+    const T* x = args.x.As<T>();
+    T* y = args.y.As<T>();
+    const float alpha = args.alpha;
+    ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+      lanes.Store(hn::Mul(lanes.Set(alpha), lanes.Load(x + i)), y + i);
+    });
   });
 }
 
-void ZeroRange(float* y, Chunk chunk) {
-  ForEachVector(chunk.begin, chunk.end,
-                [=](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(hn::Zero(d), d, y + i); });
+void ZeroRange(View y_view, Chunk chunk) {
+  WithStorage(y_view.dtype, [&]<class T>(T) HWY_ATTR {
+    T* y = y_view.As<T>();
+    ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+      lanes.Store(lanes.Zero(), y + i);
+    });
+  });
 }
 
 // sum of a[i] * b[i] in f64, four sums side by side to hide the latency of an addition.
-double InnerProductRange(const float* a, const float* b, Chunk chunk) {
+template <class T>
+HWY_INLINE double InnerProductLoop(const T* a, const T* b, Chunk chunk) {
   const hn::ScalableTag<double> d;
-  const hn::Rebind<float, decltype(d)> narrow;
+  using Narrow = FullLanes<hn::Rebind<float, decltype(d)>>;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto product = [=](std::int64_t i, auto sum) HWY_ATTR {
-    return hn::MulAdd(hn::PromoteTo(d, hn::LoadU(narrow, a + i)),
-                      hn::PromoteTo(d, hn::LoadU(narrow, b + i)), sum);
+    return hn::MulAdd(hn::PromoteTo(d, Narrow::Load(a + i)), hn::PromoteTo(d, Narrow::Load(b + i)),
+                      sum);
   };
   auto sum0 = hn::Zero(d);
   auto sum1 = hn::Zero(d);
@@ -68,22 +88,31 @@ double InnerProductRange(const float* a, const float* b, Chunk chunk) {
   }
   const auto sums = hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3)));
   double sum = hn::GetLane(sums);
-  for (; i < chunk.end; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  for (; i < chunk.end; ++i) sum += ToDouble(a[i]) * ToDouble(b[i]);
   return sum;
 }
 
-void NarrowRange(const float* x, std::uint16_t* y, Chunk chunk) {
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const BFloat16Bits<decltype(d)> narrow;
-    hn::StoreU(NarrowLanes(d, hn::LoadU(d, x + i)), narrow, y + i);
+double InnerProductRange(const InnerProduct::Args& args, Chunk chunk) {
+  double sum = 0;
+  WithStorage(args.a.dtype, [&]<class T>(T) HWY_ATTR {
+    sum = InnerProductLoop(args.a.As<T>(), args.b.As<T>(), chunk);
+  });
+  return sum;
+}
+
+template <class From, class To>
+HWY_INLINE void CastLoop(const From* x, To* y, Chunk chunk) {
+  ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+    lanes.Store(lanes.Load(x + i), y + i);
   });
 }
 
-void WidenRange(const std::uint16_t* x, float* y, Chunk chunk) {
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const BFloat16Bits<decltype(d)> narrow;
-    hn::StoreU(WidenLanes(d, hn::LoadU(narrow, x + i)), d, y + i);
-  });
+void CastRange(const Cast::Args& args, Chunk chunk) {
+  if (args.y.dtype == DType::kBf16) {
+    CastLoop(args.x.As<float>(), args.y.As<BFloat16>(), chunk);
+  } else {
+    CastLoop(args.x.As<BFloat16>(), args.y.As<float>(), chunk);
+  }
 }
 
 // Upper 32 bits of a * b.
@@ -126,14 +155,16 @@ HWY_INLINE hn::Vec<D> PhiloxWord0(D du, std::uint32_t seed, std::uint32_t purpos
 }
 
 // chunk.begin is a multiple of 64, so vectors never cross a multiple of 2^32.
-void DropoutRange(const Dropout::Args& args, float kept_scale, Chunk chunk) {
-  const float* x = args.x.As<float>();
-  float* y = args.y.As<float>();
+template <class T>
+HWY_INLINE void DropoutLoop(const Dropout::Args& args, float kept_scale, Chunk chunk) {
+  const T* x = args.x.As<T>();
+  T* y = args.y.As<T>();
   const std::uint32_t seed = args.rng.seed();
   const auto purpose = static_cast<std::uint32_t>(args.rng.purpose());
   const hn::ScalableTag<float> d;
   const hn::ScalableTag<std::uint32_t> du;
   const hn::ScalableTag<std::int32_t> di;
+  const FullLanes<decltype(d)> full;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t i = chunk.begin;
   for (; i + lanes <= chunk.end; i += lanes) {
@@ -141,13 +172,17 @@ void DropoutRange(const Dropout::Args& args, float kept_scale, Chunk chunk) {
     // 24 bits: the signed conversion is exact.
     const auto top = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(words)));
     const auto kept = hn::Ge(hn::Mul(top, hn::Set(d, 0x1p-24f)), hn::Set(d, args.rate));
-    const auto scaled = hn::Mul(hn::LoadU(d, x + i), hn::Set(d, kept_scale));
-    hn::StoreU(hn::IfThenElseZero(kept, scaled), d, y + i);
+    const auto scaled = hn::Mul(full.Load(x + i), hn::Set(d, kept_scale));
+    full.Store(hn::IfThenElseZero(kept, scaled), y + i);
   }
   for (; i < chunk.end; ++i) {
     const bool kept = args.rng.Uniform(args.step, static_cast<std::uint64_t>(i)) >= args.rate;
-    y[i] = kept ? x[i] * kept_scale : 0.0f;
+    y[i] = Rounded<T>(kept ? ToDouble(x[i]) * static_cast<double>(kept_scale) : 0.0);
   }
+}
+
+void DropoutRange(const Dropout::Args& args, float kept_scale, Chunk chunk) {
+  WithStorage(args.x.dtype, [&]<class T>(T) HWY_ATTR { DropoutLoop<T>(args, kept_scale, chunk); });
 }
 
 }  // namespace
@@ -163,22 +198,20 @@ HWY_EXPORT(AxpyRange);
 HWY_EXPORT(ScaleRange);
 HWY_EXPORT(ZeroRange);
 HWY_EXPORT(InnerProductRange);
-HWY_EXPORT(NarrowRange);
-HWY_EXPORT(WidenRange);
+HWY_EXPORT(CastRange);
 HWY_EXPORT(DropoutRange);
 
 void AddHighway(Context& context, const Add::Args& args) {
   CheckArgs(args);
   ForEachChunk(context, args.a.elements(), 1, [&](const Chunk& chunk) {
-    HWY_DYNAMIC_DISPATCH(AddRange)
-    (args.a.As<float>(), args.b.As<float>(), args.y.As<float>(), chunk);
+    HWY_DYNAMIC_DISPATCH(AddRange)(args, chunk);
   });
 }
 
 void AxpyHighway(Context& context, const Axpy::Args& args) {
   CheckArgs(args);
   ForEachChunk(context, args.x.elements(), 1, [&](const Chunk& chunk) {
-    HWY_DYNAMIC_DISPATCH(AxpyRange)(args.alpha, args.x.As<float>(), args.y.As<float>(), chunk);
+    HWY_DYNAMIC_DISPATCH(AxpyRange)(args, chunk);
   });
 }
 
@@ -186,9 +219,9 @@ void ScaleHighway(Context& context, const Scale::Args& args) {
   CheckArgs(args);
   ForEachChunk(context, args.x.elements(), 1, [&](const Chunk& chunk) {
     if (args.alpha == 0) {
-      HWY_DYNAMIC_DISPATCH(ZeroRange)(args.y.As<float>(), chunk);
+      HWY_DYNAMIC_DISPATCH(ZeroRange)(args.y, chunk);
     } else {
-      HWY_DYNAMIC_DISPATCH(ScaleRange)(args.alpha, args.x.As<float>(), args.y.As<float>(), chunk);
+      HWY_DYNAMIC_DISPATCH(ScaleRange)(args, chunk);
     }
   });
 }
@@ -200,19 +233,17 @@ std::size_t InnerProductWorkspaceBytes(Context& context, const InnerProduct::Arg
 
 void InnerProductHighway(Context& context, const InnerProduct::Args& args) {
   CheckArgs(args);
-  const float* a = args.a.As<float>();
-  const float* b = args.b.As<float>();
   const std::int64_t elements = args.a.elements();
   const int chunks = ChunkCount(context, elements, 1);
   double sum = 0;
   if (chunks <= 1) {
-    sum = HWY_DYNAMIC_DISPATCH(InnerProductRange)(a, b, Chunk{0, elements, 0});
+    sum = HWY_DYNAMIC_DISPATCH(InnerProductRange)(args, Chunk{0, elements, 0});
   } else {
     auto* partial =
         static_cast<double*>(context.Workspace(InnerProductWorkspaceBytes(context, args)));
     for (int i = 0; i < chunks; ++i) partial[i] = 0;
     ForEachChunk(context, elements, 1, [&](const Chunk& chunk) {
-      partial[chunk.index] = HWY_DYNAMIC_DISPATCH(InnerProductRange)(a, b, chunk);
+      partial[chunk.index] = HWY_DYNAMIC_DISPATCH(InnerProductRange)(args, chunk);
     });
     for (int i = 0; i < chunks; ++i) sum += partial[i];
   }
@@ -221,15 +252,8 @@ void InnerProductHighway(Context& context, const InnerProduct::Args& args) {
 
 void CastHighway(Context& context, const Cast::Args& args) {
   CheckArgs(args);
-  const bool narrows = args.y.dtype == DType::kBf16;
   ForEachChunk(context, args.x.elements(), 1, [&](const Chunk& chunk) {
-    if (narrows) {
-      HWY_DYNAMIC_DISPATCH(NarrowRange)
-      (args.x.As<float>(), &args.y.As<BFloat16>()->bits, chunk);
-    } else {
-      HWY_DYNAMIC_DISPATCH(WidenRange)
-      (&args.x.As<BFloat16>()->bits, args.y.As<float>(), chunk);
-    }
+    HWY_DYNAMIC_DISPATCH(CastRange)(args, chunk);
   });
 }
 
@@ -244,12 +268,12 @@ void DropoutHighway(Context& context, const Dropout::Args& args) {
 }  // namespace
 
 void RegisterElementwiseHighway(KernelRegistry& registry) {
-  RegisterF32<Add>(registry, "highway", AddHighway);
-  RegisterF32<Axpy>(registry, "highway", AxpyHighway);
-  RegisterF32<Scale>(registry, "highway", ScaleHighway);
-  RegisterF32<InnerProduct>(registry, "highway", InnerProductHighway, InnerProductWorkspaceBytes);
-  RegisterF32<Cast>(registry, "highway", CastHighway);
-  RegisterF32<Dropout>(registry, "highway", DropoutHighway);
+  RegisterOurs<Add>(registry, "highway", AddHighway);
+  RegisterOurs<Axpy>(registry, "highway", AxpyHighway);
+  RegisterOurs<Scale>(registry, "highway", ScaleHighway);
+  RegisterOurs<InnerProduct>(registry, "highway", InnerProductHighway, InnerProductWorkspaceBytes);
+  RegisterOurs<Cast>(registry, "highway", CastHighway);
+  RegisterOurs<Dropout>(registry, "highway", DropoutHighway);
 }
 
 }  // namespace nasengine

@@ -13,41 +13,41 @@ namespace {
 
 void AddReference(Context&, const Add::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.a.dtype, [&]<class T>(T) {
+  VisitStorage(args.a.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < args.a.elements(); ++i) {
-      args.y.As<T>()[i] = static_cast<T>(double{args.a.As<T>()[i]} + double{args.b.As<T>()[i]});
+      args.y.As<T>()[i] = Rounded<T>(ToDouble(args.a.As<T>()[i]) + ToDouble(args.b.As<T>()[i]));
     }
   });
 }
 
 void AxpyReference(Context&, const Axpy::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < args.x.elements(); ++i) {
       T& y = args.y.As<T>()[i];
-      y = static_cast<T>(double{y} + double{args.alpha} * args.x.As<T>()[i]);
+      y = Rounded<T>(ToDouble(y) + double{args.alpha} * ToDouble(args.x.As<T>()[i]));
     }
   });
 }
 
 void ScaleReference(Context&, const Scale::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < args.x.elements(); ++i) {
-      const double product = double{args.alpha} * args.x.As<T>()[i];
-      args.y.As<T>()[i] = args.alpha == 0 ? T{0} : static_cast<T>(product);
+      const double product = double{args.alpha} * ToDouble(args.x.As<T>()[i]);
+      args.y.As<T>()[i] = Rounded<T>(args.alpha == 0 ? 0 : product);
     }
   });
 }
 
 void InnerProductReference(Context&, const InnerProduct::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.a.dtype, [&]<class T>(T) {
+  VisitStorage(args.a.dtype, [&]<class T>(T) {
     double sum = 0;
     for (std::int64_t i = 0; i < args.a.elements(); ++i) {
-      sum += double{args.a.As<T>()[i]} * double{args.b.As<T>()[i]};
+      sum += ToDouble(args.a.As<T>()[i]) * ToDouble(args.b.As<T>()[i]);
     }
-    *args.result.As<T>() = static_cast<T>(sum);
+    *args.result.As<SumOf<T>>() = static_cast<SumOf<T>>(sum);
   });
 }
 
@@ -65,10 +65,10 @@ void CastReference(Context&, const Cast::Args& args) {
 void DropoutReference(Context&, const Dropout::Args& args) {
   CheckArgs(args);
   const double kept_scale = KeptScale(args.rate);
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < args.x.elements(); ++i) {
       const bool kept = args.rng.Uniform(args.step, static_cast<std::uint64_t>(i)) >= args.rate;
-      args.y.As<T>()[i] = kept ? static_cast<T>(args.x.As<T>()[i] * kept_scale) : T{0};
+      args.y.As<T>()[i] = Rounded<T>(kept ? ToDouble(args.x.As<T>()[i]) * kept_scale : 0);
     }
   });
 }

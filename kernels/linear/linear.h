@@ -1,5 +1,7 @@
 // Fully connected layer.
-//   x (n, in)   w (out, in)   bias (out)   y (n, out)   f32
+//   x (n, in)   w (out, in)   bias (out)   y (n, out)
+// x, dx, dy and w have one type, f32 or bf16; y, bias, dw and dbias are f32: the layer ends a
+// network, and its loss wants more digits than bf16 has. Sums are f32.
 // SPDX-License-Identifier: MIT
 #pragma once
 

@@ -10,7 +10,7 @@ namespace nasengine {
 namespace {
 
 void CheckMatrix(const char* op, const char* name, const ConstView& view) {
-  CheckFloat(op, name, view);
+  CheckStorage(op, name, view);
   NAS_CHECK(view.shape.rank() == 2, op, ": ", name, " is ", ToString(view.shape),
             ", expected a matrix");
 }
@@ -23,8 +23,8 @@ void CheckArguments(const LinearForward::Args& args) {
   CheckMatrix(op, "w", args.w);
   const std::int64_t out = args.w.shape[0];
   CheckView(op, "w", args.w, {out, args.x.shape[1]}, args.x.dtype);
-  CheckView(op, "y", args.y, {args.x.shape[0], out}, args.x.dtype);
-  if (!args.bias.empty()) CheckView(op, "bias", args.bias, {out}, args.x.dtype);
+  CheckView(op, "y", args.y, {args.x.shape[0], out}, SumType(args.x.dtype));
+  if (!args.bias.empty()) CheckView(op, "bias", args.bias, {out}, SumType(args.x.dtype));
 }
 
 void CheckArguments(const LinearBackwardData::Args& args) {
@@ -42,8 +42,8 @@ void CheckArguments(const LinearBackwardWeights::Args& args) {
   CheckMatrix(op, "dy", args.dy);
   const std::int64_t out = args.dy.shape[1];
   CheckView(op, "dy", args.dy, {args.x.shape[0], out}, args.x.dtype);
-  CheckView(op, "dw", args.dw, {out, args.x.shape[1]}, args.x.dtype);
-  if (!args.dbias.empty()) CheckView(op, "dbias", args.dbias, {out}, args.x.dtype);
+  CheckView(op, "dw", args.dw, {out, args.x.shape[1]}, SumType(args.x.dtype));
+  if (!args.dbias.empty()) CheckView(op, "dbias", args.dbias, {out}, SumType(args.x.dtype));
 }
 
 std::vector<View*> LinearForward::Outputs(Args& args) { return {&args.y}; }

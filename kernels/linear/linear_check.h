@@ -6,7 +6,7 @@
 
 namespace nasengine {
 
-// Throws kInvalidArgument where shapes or types (all f32, or all f64) do not fit together.
+// Throws kInvalidArgument where shapes or types do not fit together; f64 takes all views in f64.
 void CheckArguments(const LinearForward::Args& args);
 void CheckArguments(const LinearBackwardData::Args& args);
 void CheckArguments(const LinearBackwardWeights::Args& args);

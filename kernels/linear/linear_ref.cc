@@ -1,7 +1,8 @@
-// The reference of the linear layer: plain loops, sums in f64, tensors in f32 or f64.
+// The reference of the linear layer: plain loops, sums in f64, tensors in f32, bf16 or f64.
 // SPDX-License-Identifier: MIT
 #include <vector>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 #include "kernels/linear/linear_check.h"
 
@@ -16,9 +17,9 @@ void Forward(const LinearForward::Args& args) {
     const T* x = args.x.As<T>() + row * in;
     for (std::int64_t o = 0; o < out; ++o) {
       const T* w = args.w.As<T>() + o * in;
-      double sum = args.bias.empty() ? 0 : double{args.bias.As<T>()[o]};
-      for (std::int64_t i = 0; i < in; ++i) sum += double{x[i]} * double{w[i]};
-      args.y.As<T>()[row * out + o] = static_cast<T>(sum);
+      double sum = args.bias.empty() ? 0 : ToDouble(args.bias.As<SumOf<T>>()[o]);
+      for (std::int64_t i = 0; i < in; ++i) sum += ToDouble(x[i]) * ToDouble(w[i]);
+      args.y.As<SumOf<T>>()[row * out + o] = Rounded<SumOf<T>>(sum);
     }
   }
 }
@@ -32,11 +33,11 @@ void BackwardData(const LinearBackwardData::Args& args) {
     sums.assign(sums.size(), 0);
     for (std::int64_t o = 0; o < out; ++o) {
       const T* w = args.w.As<T>() + o * in;
-      const double dy = args.dy.As<T>()[row * out + o];
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += dy * double{w[i]};
+      const double dy = ToDouble(args.dy.As<T>()[row * out + o]);
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += dy * ToDouble(w[i]);
     }
     T* dx = args.dx.As<T>() + row * in;
-    for (std::size_t i = 0; i < sums.size(); ++i) dx[i] = static_cast<T>(sums[i]);
+    for (std::size_t i = 0; i < sums.size(); ++i) dx[i] = Rounded<T>(sums[i]);
   }
 }
 
@@ -47,19 +48,19 @@ void BackwardWeights(const LinearBackwardWeights::Args& args) {
   const std::int64_t out = args.dy.shape[1];
   const T* dy = args.dy.As<T>();
   for (std::int64_t o = 0; o < out; ++o) {
-    T* dw = args.dw.As<T>() + o * in;
+    SumOf<T>* dw = args.dw.As<SumOf<T>>() + o * in;
     for (std::int64_t i = 0; i < in; ++i) {
       double sum = args.accumulate ? double{dw[i]} : 0;
       for (std::int64_t row = 0; row < rows; ++row) {
-        sum += double{dy[row * out + o]} * double{args.x.As<T>()[row * in + i]};
+        sum += ToDouble(dy[row * out + o]) * ToDouble(args.x.As<T>()[row * in + i]);
       }
-      dw[i] = static_cast<T>(sum);
+      dw[i] = Rounded<SumOf<T>>(sum);
     }
     if (args.dbias.empty()) continue;
-    T& dbias = args.dbias.As<T>()[o];
+    SumOf<T>& dbias = args.dbias.As<SumOf<T>>()[o];
     double sum = args.accumulate ? double{dbias} : 0;
-    for (std::int64_t row = 0; row < rows; ++row) sum += double{dy[row * out + o]};
-    dbias = static_cast<T>(sum);
+    for (std::int64_t row = 0; row < rows; ++row) sum += ToDouble(dy[row * out + o]);
+    dbias = Rounded<SumOf<T>>(sum);
   }
 }
 
@@ -68,17 +69,17 @@ void BackwardWeights(const LinearBackwardWeights::Args& args) {
 void RegisterLinearReference(KernelRegistry& registry) {
   RegisterReference<LinearForward>(registry, [](Context&, const LinearForward::Args& args) {
     CheckArguments(args);
-    VisitFloat(args.x.dtype, [&](auto type) { Forward<decltype(type)>(args); });
+    VisitStorage(args.x.dtype, [&](auto type) { Forward<decltype(type)>(args); });
   });
   RegisterReference<LinearBackwardData>(
       registry, [](Context&, const LinearBackwardData::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.dy.dtype, [&](auto type) { BackwardData<decltype(type)>(args); });
+        VisitStorage(args.dy.dtype, [&](auto type) { BackwardData<decltype(type)>(args); });
       });
   RegisterReference<LinearBackwardWeights>(
       registry, [](Context&, const LinearBackwardWeights::Args& args) {
         CheckArguments(args);
-        VisitFloat(args.x.dtype, [&](auto type) { BackwardWeights<decltype(type)>(args); });
+        VisitStorage(args.x.dtype, [&](auto type) { BackwardWeights<decltype(type)>(args); });
       });
 }
 

@@ -80,7 +80,7 @@ void Run(Context& context, const SoftmaxCrossEntropy::Args& args) {
 }  // namespace
 
 void RegisterSoftmaxCrossEntropyCpu(KernelRegistry& registry) {
-  RegisterF32<SoftmaxCrossEntropy>(registry, "cpu", Run, WorkspaceBytes);
+  RegisterOurs<SoftmaxCrossEntropy>(registry, "cpu", Run, WorkspaceBytes);
 }
 
 }  // namespace nasengine

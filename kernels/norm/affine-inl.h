@@ -1,5 +1,5 @@
-// Batch norm and activation of one vector of channels, and the activation's mask, shared by all
-// kernels that apply them. Compiled once per instruction set.
+// Batch norm of one vector of channels, and the mask of its activation, shared by all kernels that
+// apply them. Compiled once per instruction set.
 // SPDX-License-Identifier: MIT
 #if defined(NASENGINE_KERNELS_NORM_AFFINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NASENGINE_KERNELS_NORM_AFFINE_INL_H_
@@ -55,21 +55,7 @@ struct ChannelNormGradient {
   V offset;
 };
 
-// dy where the activation of `value` passes a gradient, else 0.
-template <Activation kActivation, class L, class V = typename L::V>
-HWY_INLINE V PassedGradient(const L& lanes, V value, V dy) {
-  if constexpr (kActivation == Activation::kNone) {
-    return dy;
-  } else {
-    auto passes = hn::Gt(value, lanes.Zero());
-    if constexpr (kActivation == Activation::kRelu6) {
-      passes = hn::And(passes, hn::Lt(value, lanes.Set(6.0f)));
-    }
-    return hn::IfThenElseZero(passes, dy);
-  }
-}
-
-// The same mask from the activated value, for loops that are compiled once for all activations.
+// The mask of PassedGradient for loops that are compiled once for all activations.
 template <class L>
 struct PassedBounds {
   using V = typename L::V;
@@ -84,18 +70,6 @@ struct PassedBounds {
   V lowest;
   V highest;
 };
-
-// Calls body(std::integral_constant<Activation, activation>).
-template <class Body>
-HWY_INLINE void WithActivation(Activation activation, const Body& body) {
-  if (activation == Activation::kRelu) {
-    body(std::integral_constant<Activation, Activation::kRelu>());
-  } else if (activation == Activation::kRelu6) {
-    body(std::integral_constant<Activation, Activation::kRelu6>());
-  } else {
-    body(std::integral_constant<Activation, Activation::kNone>());
-  }
-}
 
 // Floats ahead of a pass over memory that it asks for.
 inline constexpr std::int64_t kAhead = 1024;

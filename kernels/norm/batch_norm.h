@@ -1,7 +1,7 @@
 // Batch normalisation over the rows of a (rows, c) matrix, i.e. over n*h*w of an NHWC image, with
 // the activation that follows it.
-//   x y dx dy (n, h, w, c)   gamma beta mean inv_std running_* (c)   f32; statistics in f32 or
-//   better
+//   x y dx dy (n, h, w, c)   gamma beta mean inv_std running_* dgamma dbeta (c)
+// x, y, dx and dy have one type, f32 or bf16; all else is f32. Sums are f32 or better.
 // [Ioffe and Szegedy 2015, algorithm 1]
 // SPDX-License-Identifier: MIT
 #pragma once

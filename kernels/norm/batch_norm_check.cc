@@ -13,7 +13,7 @@ namespace nasengine {
 namespace {
 
 void CheckChannels(const char* op, const char* name, ConstView view, ConstView x) {
-  CheckView(op, name, view, {x.shape.back()}, x.dtype);
+  CheckView(op, name, view, {x.shape.back()}, SumType(x.dtype));
 }
 
 void CheckOptional(const char* op, const char* name, ConstView view, ConstView x) {
@@ -47,8 +47,7 @@ Moments ChannelMoments(ConstView x, std::int64_t channel) {
 }
 
 // y is the sum of scale * x, -scale * mean and beta, here of the largest x, which is rounded most;
-// the statistics are kept in the storage type, so a large mean is rounded however well it was
-// computed.
+// the statistics are kept in f32, so a large mean is rounded however well it was computed.
 void AddValueTerms(TermScale& scale, const Moments& x, double mean, double gamma_inv_std,
                    double beta) {
   scale.Element({gamma_inv_std * x.largest, gamma_inv_std * mean, beta});
@@ -63,7 +62,7 @@ double MeanErrorScale(double rows, double mean_square) {
 
 void CheckArguments(const BatchNormForward::Args& args) {
   const char* op = BatchNormForward::kName;
-  CheckFloat(op, "x", args.x);
+  CheckStorage(op, "x", args.x);
   CheckView(op, "y", args.y, args.x.shape, args.x.dtype);
   CheckChannels(op, "gamma", args.gamma, args.x);
   CheckChannels(op, "beta", args.beta, args.x);
@@ -76,7 +75,7 @@ void CheckArguments(const BatchNormForward::Args& args) {
 
 void CheckArguments(const BatchNormInference::Args& args) {
   const char* op = BatchNormInference::kName;
-  CheckFloat(op, "x", args.x);
+  CheckStorage(op, "x", args.x);
   CheckView(op, "y", args.y, args.x.shape, args.x.dtype);
   CheckChannels(op, "gamma", args.gamma, args.x);
   CheckChannels(op, "beta", args.beta, args.x);
@@ -87,7 +86,7 @@ void CheckArguments(const BatchNormInference::Args& args) {
 
 void CheckArguments(const BatchNormBackward::Args& args) {
   const char* op = BatchNormBackward::kName;
-  CheckFloat(op, "x", args.x);
+  CheckStorage(op, "x", args.x);
   CheckView(op, "dy", args.dy, args.x.shape, args.x.dtype);
   CheckView(op, "dx", args.dx, args.x.shape, args.x.dtype);
   CheckChannels(op, "gamma", args.gamma, args.x);

@@ -9,12 +9,12 @@
 
 namespace nasengine {
 
-// Throws kInvalidArgument where shapes or types (all f32, or all f64) do not fit together.
+// Throws kInvalidArgument where shapes or types do not fit together; f64 takes all views in f64.
 void CheckArguments(const BatchNormForward::Args& args);
 void CheckArguments(const BatchNormInference::Args& args);
 void CheckArguments(const BatchNormBackward::Args& args);
 
-// gamma * (x - mean) * inv_std + beta in the storage type. Forward and backward of every
+// gamma * (x - mean) * inv_std + beta in f32, or f64 for f64 tensors. Forward and backward of every
 // implementation round exactly like this, or the gradient's mask would differ from the forward one
 // where a value lies on the edge of the activation.
 template <class T>

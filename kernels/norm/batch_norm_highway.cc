@@ -120,12 +120,11 @@ void Forward(Context& context, const BatchNormForward::Args& args) {
   const std::int64_t c = args.x.shape.back();
   const std::int64_t rows = args.x.shape.rows();
   const Scratch scratch = MakeScratch(context, c);
-  const float* x = args.x.As<float>();
   float* scale = scratch.shared(0);
   RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
     const Range range(rows, thread, threads);
     const Rows mine{range.begin, range.end, c};
-    batch_norm::CentredSums(x, mine, scratch.pivot(thread), scratch.block(thread),
+    batch_norm::CentredSums(args.x, mine, scratch.pivot(thread), scratch.block(thread),
                             scratch.totals(thread));
 #pragma omp barrier
     const Range channels(c, thread, threads);
@@ -134,7 +133,7 @@ void Forward(Context& context, const BatchNormForward::Args& args) {
     }
 #pragma omp barrier
     const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
-    batch_norm::Normalise(x, mine, affine, args.y.As<float>());
+    batch_norm::Normalise(args.x, mine, affine, args.y);
   });
 }
 
@@ -151,8 +150,7 @@ void Inference(Context& context, const BatchNormInference::Args& args) {
   const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
   RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
     const Range range(rows, thread, threads);
-    batch_norm::Normalise(args.x.As<float>(), {range.begin, range.end, c}, affine,
-                          args.y.As<float>());
+    batch_norm::Normalise(args.x, {range.begin, range.end, c}, affine, args.y);
   });
 }
 
@@ -184,8 +182,6 @@ void Backward(Context& context, const BatchNormBackward::Args& args) {
   const std::int64_t c = args.x.shape.back();
   const std::int64_t rows = args.x.shape.rows();
   const Scratch scratch = MakeScratch(context, c);
-  const float* x = args.x.As<float>();
-  const float* dy = args.dy.As<float>();
   float* scale = scratch.shared(0);
   for (std::int64_t channel = 0; channel < c; ++channel) {
     scale[channel] = args.gamma.As<float>()[channel] * args.inv_std.As<float>()[channel];
@@ -194,15 +190,16 @@ void Backward(Context& context, const BatchNormBackward::Args& args) {
   RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
     const Range range(rows, thread, threads);
     const Rows mine{range.begin, range.end, c};
-    batch_norm::GradientSums(x, dy, mine, affine, scratch.block(thread), scratch.totals(thread));
+    batch_norm::GradientSums(args.x, args.dy, mine, affine, scratch.block(thread),
+                             scratch.totals(thread));
 #pragma omp barrier
     const Range channels(c, thread, threads);
     for (std::int64_t channel = channels.begin; channel < channels.end; ++channel) {
       FinishGradients(args, scratch, rows, threads, channel);
     }
 #pragma omp barrier
-    batch_norm::InputGradient(x, dy, mine, affine, scratch.shared(1), scratch.shared(2),
-                              args.dx.As<float>());
+    batch_norm::InputGradient(args.x, args.dy, mine, affine, scratch.shared(1), scratch.shared(2),
+                              args.dx);
   });
 }
 
@@ -214,10 +211,10 @@ std::size_t WorkspaceBytes(Context& context, const typename Op::Args& args) {
 }  // namespace
 
 void RegisterBatchNormHighway(KernelRegistry& registry) {
-  RegisterF32<BatchNormForward>(registry, "highway", Forward, WorkspaceBytes<BatchNormForward>);
-  RegisterF32<BatchNormInference>(registry, "highway", Inference,
-                                  WorkspaceBytes<BatchNormInference>);
-  RegisterF32<BatchNormBackward>(registry, "highway", Backward, WorkspaceBytes<BatchNormBackward>);
+  RegisterOurs<BatchNormForward>(registry, "highway", Forward, WorkspaceBytes<BatchNormForward>);
+  RegisterOurs<BatchNormInference>(registry, "highway", Inference,
+                                   WorkspaceBytes<BatchNormInference>);
+  RegisterOurs<BatchNormBackward>(registry, "highway", Backward, WorkspaceBytes<BatchNormBackward>);
 }
 
 }  // namespace nasengine

@@ -1,11 +1,12 @@
-// The vectorised passes of batch normalisation over a range of rows of a (rows, c) matrix: plain
-// pointers, no threads.
+// The vectorised passes of batch normalisation over a range of rows of a (rows, c) matrix, without
+// threads. x, y, dy and dx have one type, f32 or bf16.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/core/activation.h"
+#include "kernels/core/tensor.h"
 
 namespace nasengine::batch_norm {
 
@@ -34,17 +35,17 @@ struct NormGradient {
 
 // pivot (c) = a guess at the mean from a few rows; totals (2, c) = sums of (x - pivot) and of its
 // square. f32 within blocks of rows, f64 across them; `block` (2, c) is scratch.
-void CentredSums(const float* x, Rows rows, float* pivot, float* block, double* totals);
+void CentredSums(ConstView x, Rows rows, float* pivot, float* block, double* totals);
 
 // y = activation((x - mean) * scale + beta). y may be x.
-void Normalise(const float* x, Rows rows, const Affine& affine, float* y);
+void Normalise(ConstView x, Rows rows, const Affine& affine, View y);
 
 // totals (2, c) = sums of g and of g * (x - mean), g being dy where the activation passes it.
-void GradientSums(const float* x, const float* dy, Rows rows, const Affine& affine, float* block,
+void GradientSums(ConstView x, ConstView dy, Rows rows, const Affine& affine, float* block,
                   double* totals);
 
 // dx = scale * g + slope * (x - mean) + offset, with g as above. dx may be dy.
-void InputGradient(const float* x, const float* dy, Rows rows, const Affine& affine,
-                   const float* slope, const float* offset, float* dx);
+void InputGradient(ConstView x, ConstView dy, Rows rows, const Affine& affine, const float* slope,
+                   const float* offset, View dx);
 
 }  // namespace nasengine::batch_norm

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/onednn_check.h"
 #include "kernels/core/parallel.h"
 #include "kernels/norm/batch_norm.h"
@@ -24,18 +25,20 @@ const dnnl::normalization_flags kScaleAndShift =
     dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
 
 // An NHWC image; anything else counts as rows of one pixel.
-dnnl::memory::desc DataDesc(const Shape& shape) {
-  if (shape.rank() != 4) return OnednnImage(shape.rows(), shape.back(), 1, 1);
-  return OnednnImage(shape[0], shape[3], shape[1], shape[2]);
+dnnl::memory::desc DataDesc(const Shape& shape, DType dtype) {
+  if (shape.rank() != 4) return OnednnImage(shape.rows(), shape.back(), 1, 1, dtype);
+  return OnednnImage(shape[0], shape[3], shape[1], shape[2], dtype);
 }
 
-OnednnCache::Numbers NumbersOf(const Shape& shape, float epsilon) {
+OnednnCache::Numbers NumbersOf(const ConstView& x, float epsilon) {
+  const Shape& shape = x.shape;
   OnednnCache::Numbers numbers{};
   for (int axis = 0; axis < shape.rank(); ++axis) {
     numbers[static_cast<std::size_t>(axis)] = shape[axis];
   }
   numbers[Shape::kMaxRank] = shape.rank();
   numbers[Shape::kMaxRank + 1] = std::bit_cast<std::int32_t>(epsilon);
+  numbers[Shape::kMaxRank + 2] = static_cast<std::int64_t>(x.dtype);
   return numbers;
 }
 
@@ -68,18 +71,21 @@ void Activate(const Context& context, Activation activation, View y) {
   if (activation == Activation::kNone) return;
   const float ceiling =
       activation == Activation::kRelu6 ? 6.0f : std::numeric_limits<float>::infinity();
-  ForEachChunk(context, y.elements(), 1, [&](const Chunk& chunk) {
-    float* values = y.As<float>();
-    for (std::int64_t i = chunk.begin; i < chunk.end; ++i) {
-      const float positive = values[i] < 0 ? 0 : values[i];
-      values[i] = positive > ceiling ? ceiling : positive;
-    }
+  VisitStorage(y.dtype, [&]<class T>(T) {
+    ForEachChunk(context, y.elements(), 1, [&](const Chunk& chunk) {
+      T* values = y.As<T>();
+      for (std::int64_t i = chunk.begin; i < chunk.end; ++i) {
+        const auto value = static_cast<float>(ToDouble(values[i]));
+        const float positive = value < 0 ? 0 : value;
+        values[i] = Rounded<T>(positive > ceiling ? ceiling : positive);
+      }
+    });
   });
 }
 
 OnednnPlan& ForwardPlan(Context& context, const BatchNormForward::Args& args) {
   const auto build = [&](OnednnPlan& plan) {
-    const auto data = DataDesc(args.x.shape);
+    const auto data = DataDesc(args.x.shape, args.x.dtype);
     const auto channels = OnednnDense({args.x.shape.back()});
     const auto descriptor = OnednnGuard(DescribeForward(
         plan.engine(), dnnl::prop_kind::forward_training, data, args.epsilon, kScaleAndShift));
@@ -96,8 +102,7 @@ OnednnPlan& ForwardPlan(Context& context, const BatchNormForward::Args& args) {
                                        {DNNL_ARG_MEAN, mean},
                                        {DNNL_ARG_VARIANCE, variance}});
   };
-  return context.State<OnednnCache>().Get<BatchNormForward>(NumbersOf(args.x.shape, args.epsilon),
-                                                            build);
+  return context.State<OnednnCache>().Get<BatchNormForward>(NumbersOf(args.x, args.epsilon), build);
 }
 
 // On entry args.inv_std holds the biased variance.
@@ -129,7 +134,7 @@ void RunForward(Context& context, const BatchNormForward::Args& args) {
 
 OnednnPlan& InferencePlan(Context& context, const BatchNormInference::Args& args) {
   const auto build = [&](OnednnPlan& plan) {
-    const auto data = DataDesc(args.x.shape);
+    const auto data = DataDesc(args.x.shape, args.x.dtype);
     const auto channels = OnednnDense({args.x.shape.back()});
     const auto descriptor = OnednnGuard(
         DescribeForward(plan.engine(), dnnl::prop_kind::forward_inference, data, args.epsilon,
@@ -147,7 +152,7 @@ OnednnPlan& InferencePlan(Context& context, const BatchNormInference::Args& args
                                        {DNNL_ARG_VARIANCE, variance},
                                        {DNNL_ARG_DST, y}});
   };
-  return context.State<OnednnCache>().Get<BatchNormInference>(NumbersOf(args.x.shape, args.epsilon),
+  return context.State<OnednnCache>().Get<BatchNormInference>(NumbersOf(args.x, args.epsilon),
                                                               build);
 }
 
@@ -167,7 +172,7 @@ constexpr OnednnPlan::Slot kDbeta = 8;
 
 OnednnPlan& BackwardPlan(Context& context, const BatchNormBackward::Args& args) {
   const auto build = [&](OnednnPlan& plan) {
-    const auto data = DataDesc(args.x.shape);
+    const auto data = DataDesc(args.x.shape, args.x.dtype);
     const auto channels = OnednnDense({args.x.shape.back()});
     const auto hint =
         DescribeForward(plan.engine(), dnnl::prop_kind::forward_training, data, 0, kScaleAndShift);
@@ -196,7 +201,7 @@ OnednnPlan& BackwardPlan(Context& context, const BatchNormBackward::Args& args) 
                                         {DNNL_ARG_DIFF_SCALE, kDgamma},
                                         {DNNL_ARG_DIFF_SHIFT, kDbeta}});
   };
-  return context.State<OnednnCache>().Get<BatchNormBackward>(NumbersOf(args.x.shape, 0), build);
+  return context.State<OnednnCache>().Get<BatchNormBackward>(NumbersOf(args.x, 0), build);
 }
 
 // What BatchNormValue returns, without its call of std::fma, which a portable build leaves to the
@@ -206,24 +211,30 @@ float ExactValue(float x, float mean, float scale, float beta) {
 }
 
 // dx = dy where the activation lets the gradient through, else 0; in place when they are the same.
-void MaskGradient(const Context& context, const BatchNormBackward::Args& args) {
+template <class T>
+void MaskRow(const BatchNormBackward::Args& args, std::int64_t row, float ceiling) {
   const std::int64_t channels = args.x.shape.back();
+  const float* gamma = args.gamma.As<float>();
+  const float* beta = args.beta.As<float>();
+  const float* mean = args.mean.As<float>();
+  const float* inv_std = args.inv_std.As<float>();
+  const T* x = args.x.As<T>() + row * channels;
+  const T* dy = args.dy.As<T>() + row * channels;
+  T* dx = args.dx.As<T>() + row * channels;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto stored = static_cast<float>(ToDouble(x[c]));
+    const float value = ExactValue(stored, mean[c], gamma[c] * inv_std[c], beta[c]);
+    dx[c] = value > 0 && value < ceiling ? dy[c] : T{};
+  }
+}
+
+void MaskGradient(const Context& context, const BatchNormBackward::Args& args) {
   const float ceiling =
       args.activation == Activation::kRelu6 ? 6.0f : std::numeric_limits<float>::infinity();
-  ForEachChunk(context, args.x.shape.rows(), channels, [&](const Chunk& chunk) {
-    const float* gamma = args.gamma.As<float>();
-    const float* beta = args.beta.As<float>();
-    const float* mean = args.mean.As<float>();
-    const float* inv_std = args.inv_std.As<float>();
-    for (std::int64_t row = chunk.begin; row < chunk.end; ++row) {
-      const float* x = args.x.As<float>() + row * channels;
-      const float* dy = args.dy.As<float>() + row * channels;
-      float* dx = args.dx.As<float>() + row * channels;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        const float value = ExactValue(x[c], mean[c], gamma[c] * inv_std[c], beta[c]);
-        dx[c] = value > 0 && value < ceiling ? dy[c] : 0;
-      }
-    }
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
+    ForEachChunk(context, args.x.shape.rows(), args.x.shape.back(), [&](const Chunk& chunk) {
+      for (std::int64_t row = chunk.begin; row < chunk.end; ++row) MaskRow<T>(args, row, ceiling);
+    });
   });
 }
 

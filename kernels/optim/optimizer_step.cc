@@ -13,6 +13,9 @@ void CheckArgs(const SgdStep::Args& args) {
   CheckFloat(SgdStep::kName, "dw", args.dw);
   CheckView(SgdStep::kName, "w", args.w, args.dw.shape, args.dw.dtype);
   CheckView(SgdStep::kName, "v", args.v, args.dw.shape, args.dw.dtype);
+  if (!args.w_bf16.empty()) {
+    CheckView(SgdStep::kName, "w_bf16", args.w_bf16, args.dw.shape, DType::kBf16);
+  }
 }
 
 void CheckArgs(const AdamStep::Args& args) {
@@ -37,7 +40,7 @@ AdamCorrection CorrectionAt(const AdamStep::Args& args) {
           1 / (1 - std::pow(double{args.beta2}, step))};
 }
 
-std::vector<View*> SgdStep::Outputs(Args& args) { return {&args.w, &args.v}; }
+std::vector<View*> SgdStep::Outputs(Args& args) { return {&args.w, &args.v, &args.w_bf16}; }
 std::vector<View*> AdamStep::Outputs(Args& args) { return {&args.w, &args.m, &args.v}; }
 
 double SgdStep::ErrorScale(const Args& args, int output) {
@@ -49,7 +52,7 @@ double SgdStep::ErrorScale(const Args& args, int output) {
     const double carried = double{args.momentum} * args.v.As<float>()[i];
     const double lr = args.lr;
     const double look_ahead = args.nesterov ? 1 + double{args.momentum} : 1;
-    if (output == 0) {
+    if (output != 1) {
       scale.Element({w, lr * look_ahead * dw, lr * look_ahead * decay,
                      lr * (args.nesterov ? double{args.momentum} : 1) * carried});
     } else {

@@ -1,4 +1,5 @@
-// One step of an optimiser over a slab of parameters, in place, f32.
+// One step of an optimiser over a slab of parameters, in place, f32 but for the bf16 copy that a
+// step of SGD keeps of them.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -22,6 +23,7 @@ struct SgdStep {
     bool nesterov = false;
     View w;
     View v;
+    View w_bf16{};  // = w, rounded, in the same pass; may be empty
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);

@@ -6,8 +6,8 @@
 
 namespace nasengine {
 
-// Throw kInvalidArgument unless all views have one shape and one type, f32 or f64; Adam: also
-// unless 0 <= beta < 1, step >= 1, and m is there or beta1 is 0.
+// Throw kInvalidArgument unless all views have one shape and one type, f32 or f64, w_bf16 excepted;
+// Adam: also unless 0 <= beta < 1, step >= 1, and m is there or beta1 is 0.
 void CheckArgs(const SgdStep::Args& args);
 void CheckArgs(const AdamStep::Args& args);
 

@@ -27,17 +27,20 @@ HWY_INLINE void SgdLoop(const SgdStep::Args& args, Chunk chunk) {
   const float* dw = args.dw.As<float>();
   float* w = args.w.As<float>();
   float* v = args.v.As<float>();
+  BFloat16* w_bf16 = args.w_bf16.empty() ? nullptr : args.w_bf16.As<BFloat16>();
   const float lr = args.lr;
   const float momentum = args.momentum;
   const float weight_decay = args.weight_decay;
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const auto weight = hn::LoadU(d, w + i);
-    const auto g = hn::MulAdd(hn::Set(d, weight_decay), weight, hn::LoadU(d, dw + i));
-    const auto velocity = hn::MulAdd(hn::Set(d, momentum), hn::LoadU(d, v + i), g);
+  ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+    const auto weight = lanes.Load(w + i);
+    const auto g = hn::MulAdd(lanes.Set(weight_decay), weight, lanes.Load(dw + i));
+    const auto velocity = hn::MulAdd(lanes.Set(momentum), lanes.Load(v + i), g);
     auto direction = velocity;
-    if constexpr (kNesterov) direction = hn::MulAdd(hn::Set(d, momentum), velocity, g);
-    hn::StoreU(velocity, d, v + i);
-    hn::StoreU(hn::NegMulAdd(hn::Set(d, lr), direction, weight), d, w + i);
+    if constexpr (kNesterov) direction = hn::MulAdd(lanes.Set(momentum), velocity, g);
+    const auto moved = hn::NegMulAdd(lanes.Set(lr), direction, weight);
+    lanes.Store(velocity, v + i);
+    lanes.Store(moved, w + i);
+    if (w_bf16 != nullptr) lanes.Store(moved, w_bf16 + i);
   });
 }
 
@@ -65,21 +68,21 @@ HWY_INLINE void AdamLoop(const AdamStep::Args& args, const AdamCorrection& corre
   const float beta2 = args.beta2;
   const float epsilon = args.epsilon;
   const float weight_decay = args.weight_decay;
-  ForEachVector(chunk.begin, chunk.end, [=](auto d, std::int64_t i) HWY_ATTR {
-    const auto weight = hn::LoadU(d, w + i);
-    const auto g = hn::MulAdd(hn::Set(d, weight_decay), weight, hn::LoadU(d, dw + i));
-    auto first = hn::Mul(hn::Set(d, new_first), g);
+  ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
+    const auto weight = lanes.Load(w + i);
+    const auto g = hn::MulAdd(lanes.Set(weight_decay), weight, lanes.Load(dw + i));
+    auto first = hn::Mul(lanes.Set(new_first), g);
     if constexpr (kHasMean) {
-      first = hn::MulAdd(hn::Set(d, beta1), hn::LoadU(d, m + i), first);
-      hn::StoreU(first, d, m + i);
+      first = hn::MulAdd(lanes.Set(beta1), lanes.Load(m + i), first);
+      lanes.Store(first, m + i);
     }
-    const auto square = hn::Mul(hn::Mul(hn::Set(d, new_second), g), g);
-    const auto second = hn::MulAdd(hn::Set(d, beta2), hn::LoadU(d, v + i), square);
+    const auto square = hn::Mul(hn::Mul(lanes.Set(new_second), g), g);
+    const auto second = hn::MulAdd(lanes.Set(beta2), lanes.Load(v + i), square);
     const auto deviation =
-        hn::Add(hn::Sqrt(hn::Mul(second, hn::Set(d, second_correction))), hn::Set(d, epsilon));
-    const auto update = hn::Div(hn::Mul(hn::Set(d, rate), first), deviation);
-    hn::StoreU(second, d, v + i);
-    hn::StoreU(hn::Sub(weight, update), d, w + i);
+        hn::Add(hn::Sqrt(hn::Mul(second, lanes.Set(second_correction))), lanes.Set(epsilon));
+    const auto update = hn::Div(hn::Mul(lanes.Set(rate), first), deviation);
+    lanes.Store(second, v + i);
+    lanes.Store(hn::Sub(weight, update), w + i);
   });
 }
 
@@ -120,8 +123,8 @@ void AdamHighway(Context& context, const AdamStep::Args& args) {
 }  // namespace
 
 void RegisterOptimizerStepHighway(KernelRegistry& registry) {
-  RegisterF32<SgdStep>(registry, "highway", SgdHighway);
-  RegisterF32<AdamStep>(registry, "highway", AdamHighway);
+  RegisterOurs<SgdStep>(registry, "highway", SgdHighway);
+  RegisterOurs<AdamStep>(registry, "highway", AdamHighway);
 }
 
 }  // namespace nasengine

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 #include "kernels/optim/optimizer_step.h"
 #include "kernels/optim/optimizer_step_check.h"
@@ -21,6 +22,8 @@ void SgdReference(Context&, const SgdStep::Args& args) {
       const double direction = args.nesterov ? g + double{args.momentum} * v : v;
       args.v.As<T>()[i] = static_cast<T>(v);
       args.w.As<T>()[i] = static_cast<T>(w - double{args.lr} * direction);
+      if (args.w_bf16.empty()) continue;
+      args.w_bf16.As<BFloat16>()[i] = Rounded<BFloat16>(ToDouble(args.w.As<T>()[i]));
     }
   });
 }

@@ -37,14 +37,14 @@ void ForEachWindowOver(const ConvGeometry& g, std::int64_t h, std::int64_t w, co
 
 // The scale of a backward pass: an input's gradient sums dy / divisor(count) over its windows.
 template <class Divisor>
-double BackwardScale(const ConvGeometry& g, const float* dy, const Divisor& divisor) {
+double BackwardScale(const ConvGeometry& g, ConstView dy, const Divisor& divisor) {
   TermScale scale;
   const std::int64_t image = g.out_h() * g.out_w() * g.c_out;
   for (std::int64_t i = 0; i < g.n * g.h * g.w; ++i) {
-    const float* dy_image = dy + i / (g.h * g.w) * image;
+    const std::int64_t dy_image = i / (g.h * g.w) * image;
     for (std::int64_t c = 0; c < g.c_out; ++c) {
       ForEachWindowOver(g, i / g.w % g.h, i % g.w, [&](std::int64_t window, std::int64_t count) {
-        scale.Add(dy_image[window * g.c_out + c] / divisor(count));
+        scale.Add(ValueAt(dy, dy_image + window * g.c_out + c) / divisor(count));
       });
       scale.EndElement();
     }
@@ -56,28 +56,28 @@ double BackwardScale(const ConvGeometry& g, const float* dy, const Divisor& divi
 
 void CheckArgs(const AvgPoolForward::Args& args) {
   CheckGeometry(AvgPoolForward::kName, args.geometry);
-  CheckFloat(AvgPoolForward::kName, "x", args.x);
+  CheckStorage(AvgPoolForward::kName, "x", args.x);
   CheckView(AvgPoolForward::kName, "x", args.x, InputShape(args.geometry), args.x.dtype);
   CheckView(AvgPoolForward::kName, "y", args.y, OutputShape(args.geometry), args.x.dtype);
 }
 
 void CheckArgs(const AvgPoolBackward::Args& args) {
   CheckGeometry(AvgPoolBackward::kName, args.geometry);
-  CheckFloat(AvgPoolBackward::kName, "dy", args.dy);
+  CheckStorage(AvgPoolBackward::kName, "dy", args.dy);
   CheckView(AvgPoolBackward::kName, "dy", args.dy, OutputShape(args.geometry), args.dy.dtype);
   CheckView(AvgPoolBackward::kName, "dx", args.dx, InputShape(args.geometry), args.dy.dtype);
 }
 
 void CheckArgs(const MaxPoolForward::Args& args) {
   CheckGeometry(MaxPoolForward::kName, args.geometry);
-  CheckFloat(MaxPoolForward::kName, "x", args.x);
+  CheckStorage(MaxPoolForward::kName, "x", args.x);
   CheckView(MaxPoolForward::kName, "x", args.x, InputShape(args.geometry), args.x.dtype);
   CheckView(MaxPoolForward::kName, "y", args.y, OutputShape(args.geometry), args.x.dtype);
 }
 
 void CheckArgs(const MaxPoolBackward::Args& args) {
   CheckGeometry(MaxPoolBackward::kName, args.geometry);
-  CheckFloat(MaxPoolBackward::kName, "x", args.x);
+  CheckStorage(MaxPoolBackward::kName, "x", args.x);
   CheckView(MaxPoolBackward::kName, "x", args.x, InputShape(args.geometry), args.x.dtype);
   CheckView(MaxPoolBackward::kName, "dy", args.dy, OutputShape(args.geometry), args.x.dtype);
   CheckView(MaxPoolBackward::kName, "dx", args.dx, InputShape(args.geometry), args.x.dtype);
@@ -86,7 +86,7 @@ void CheckArgs(const MaxPoolBackward::Args& args) {
 void CheckArgs(const GlobalAvgPoolForward::Args& args) {
   constexpr const char* kOp = GlobalAvgPoolForward::kName;
   const Shape& x = args.x.shape;
-  CheckFloat(kOp, "x", args.x);
+  CheckStorage(kOp, "x", args.x);
   NAS_CHECK(x.rank() == 4 && x[1] >= 1 && x[2] >= 1, kOp, ": x is ", ToString(x),
             ", expected (n, h, w, c) with h and w 1 or more");
   CheckView(kOp, "y", args.y, {x[0], x[3]}, args.x.dtype);
@@ -95,7 +95,7 @@ void CheckArgs(const GlobalAvgPoolForward::Args& args) {
 void CheckArgs(const GlobalAvgPoolBackward::Args& args) {
   constexpr const char* kOp = GlobalAvgPoolBackward::kName;
   const Shape& dx = args.dx.shape;
-  CheckFloat(kOp, "dx", args.dx);
+  CheckStorage(kOp, "dx", args.dx);
   NAS_CHECK(dx.rank() == 4 && dx[1] >= 1 && dx[2] >= 1, kOp, ": dx is ", ToString(dx),
             ", expected (n, h, w, c) with h and w 1 or more");
   CheckView(kOp, "dy", args.dy, {dx[0], dx[3]}, args.dx.dtype);
@@ -110,7 +110,6 @@ std::vector<View*> GlobalAvgPoolBackward::Outputs(Args& args) { return {&args.dx
 
 double AvgPoolForward::ErrorScale(const Args& args, int) {
   const ConvGeometry& g = args.geometry;
-  const float* x = args.x.As<float>();
   TermScale scale;
   for (std::int64_t i = 0; i < args.y.elements(); ++i) {
     const std::int64_t pixel = i / g.c_in;
@@ -120,7 +119,7 @@ double AvgPoolForward::ErrorScale(const Args& args, int) {
     const auto count = static_cast<double>(rows.size() * columns.size());
     for (std::int64_t h = rows.begin; h < rows.end; ++h) {
       for (std::int64_t w = columns.begin; w < columns.end; ++w) {
-        scale.Add(x[((n * g.h + h) * g.w + w) * g.c_in + i % g.c_in] / count);
+        scale.Add(ValueAt(args.x, ((n * g.h + h) * g.w + w) * g.c_in + i % g.c_in) / count);
       }
     }
     scale.EndElement();
@@ -129,7 +128,7 @@ double AvgPoolForward::ErrorScale(const Args& args, int) {
 }
 
 double AvgPoolBackward::ErrorScale(const Args& args, int) {
-  return BackwardScale(args.geometry, args.dy.As<float>(),
+  return BackwardScale(args.geometry, args.dy,
                        [](std::int64_t count) { return static_cast<double>(count); });
 }
 
@@ -138,7 +137,7 @@ double MaxPoolForward::ErrorScale(const Args&, int) { return 0; }
 
 // As if every window's gradient came to each of its elements: at least what does.
 double MaxPoolBackward::ErrorScale(const Args& args, int) {
-  return BackwardScale(args.geometry, args.dy.As<float>(), [](std::int64_t) { return 1.0; });
+  return BackwardScale(args.geometry, args.dy, [](std::int64_t) { return 1.0; });
 }
 
 double GlobalAvgPoolForward::ErrorScale(const Args& args, int) {
@@ -146,9 +145,9 @@ double GlobalAvgPoolForward::ErrorScale(const Args& args, int) {
   const std::int64_t pixels = x[1] * x[2];
   TermScale scale;
   for (std::int64_t i = 0; i < args.y.elements(); ++i) {
-    const float* first = args.x.As<float>() + i / x[3] * pixels * x[3] + i % x[3];
+    const std::int64_t first = i / x[3] * pixels * x[3] + i % x[3];
     for (std::int64_t p = 0; p < pixels; ++p) {
-      scale.Add(first[p * x[3]] / static_cast<double>(pixels));
+      scale.Add(ValueAt(args.x, first + p * x[3]) / static_cast<double>(pixels));
     }
     scale.EndElement();
   }
@@ -159,7 +158,7 @@ double GlobalAvgPoolBackward::ErrorScale(const Args& args, int) {
   const auto pixels = static_cast<double>(args.dx.shape[1] * args.dx.shape[2]);
   TermScale scale;
   for (std::int64_t i = 0; i < args.dy.elements(); ++i) {
-    scale.Element({args.dy.As<float>()[i] / pixels});
+    scale.Element({ValueAt(args.dy, i) / pixels});
   }
   return scale.value();
 }

@@ -1,5 +1,5 @@
-// Average and maximum pooling, NHWC, f32; c_in == c_out in the geometry.
-//   x (n, h, w, c)   y (n, out_h, out_w, c)
+// Average and maximum pooling, NHWC; c_in == c_out in the geometry.
+//   x (n, h, w, c)   y (n, out_h, out_w, c)   of one type, f32 or bf16; sums in f32 or better
 // SPDX-License-Identifier: MIT
 #pragma once
 

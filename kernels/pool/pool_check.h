@@ -10,7 +10,7 @@
 namespace nasengine {
 
 // Throw kInvalidArgument unless shapes follow the geometry, c_in == c_out, every window reaches
-// into the image (pad < kernel <= size + 2 pad) and all views are of one type, f32 or f64.
+// into the image (pad < kernel <= size + 2 pad) and all views are of one type, f32, bf16 or f64.
 void CheckArgs(const AvgPoolForward::Args& args);
 void CheckArgs(const AvgPoolBackward::Args& args);
 void CheckArgs(const MaxPoolForward::Args& args);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 #include "kernels/pool/pool.h"
 #include "kernels/pool/pool_check.h"
@@ -43,33 +44,34 @@ void ForEachWindow(const ConvGeometry& g, const Visit& visit) {
 
 template <class T>
 std::int64_t FirstLargest(const T* x, const Window& window) {
-  return *std::max_element(window.x_indices.begin(), window.x_indices.end(),
-                           [x](std::int64_t a, std::int64_t b) { return x[a] < x[b]; });
+  return *std::max_element(
+      window.x_indices.begin(), window.x_indices.end(),
+      [x](std::int64_t a, std::int64_t b) { return ToDouble(x[a]) < ToDouble(x[b]); });
 }
 
 template <class T>
 void Store(const std::vector<double>& sums, T* dx) {
-  std::transform(sums.begin(), sums.end(), dx, [](double sum) { return static_cast<T>(sum); });
+  std::transform(sums.begin(), sums.end(), dx, Rounded<T>);
 }
 
 void AvgForward(Context&, const AvgPoolForward::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     ForEachWindow(args.geometry, [&](const Window& window) {
       double sum = 0;
-      for (std::int64_t i : window.x_indices) sum += args.x.As<T>()[i];
+      for (std::int64_t i : window.x_indices) sum += ToDouble(args.x.As<T>()[i]);
       args.y.As<T>()[window.y_index] =
-          static_cast<T>(sum / static_cast<double>(window.x_indices.size()));
+          Rounded<T>(sum / static_cast<double>(window.x_indices.size()));
     });
   });
 }
 
 void AvgBackward(Context&, const AvgPoolBackward::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.dy.dtype, [&]<class T>(T) {
+  VisitStorage(args.dy.dtype, [&]<class T>(T) {
     std::vector<double> sums(static_cast<std::size_t>(args.dx.elements()), 0.0);
     ForEachWindow(args.geometry, [&](const Window& window) {
-      const double dy = args.dy.As<T>()[window.y_index];
+      const double dy = ToDouble(args.dy.As<T>()[window.y_index]);
       for (std::int64_t i : window.x_indices) {
         sums[static_cast<std::size_t>(i)] += dy / static_cast<double>(window.x_indices.size());
       }
@@ -80,7 +82,7 @@ void AvgBackward(Context&, const AvgPoolBackward::Args& args) {
 
 void MaxForward(Context&, const MaxPoolForward::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     const T* x = args.x.As<T>();
     ForEachWindow(args.geometry, [&](const Window& window) {
       args.y.As<T>()[window.y_index] = x[FirstLargest(x, window)];
@@ -90,11 +92,11 @@ void MaxForward(Context&, const MaxPoolForward::Args& args) {
 
 void MaxBackward(Context&, const MaxPoolBackward::Args& args) {
   CheckArgs(args);
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     std::vector<double> sums(static_cast<std::size_t>(args.dx.elements()), 0.0);
     ForEachWindow(args.geometry, [&](const Window& window) {
       sums[static_cast<std::size_t>(FirstLargest(args.x.As<T>(), window))] +=
-          args.dy.As<T>()[window.y_index];
+          ToDouble(args.dy.As<T>()[window.y_index]);
     });
     Store(sums, args.dx.As<T>());
   });
@@ -104,13 +106,13 @@ void GlobalForward(Context&, const GlobalAvgPoolForward::Args& args) {
   CheckArgs(args);
   const Shape& x = args.x.shape;
   const std::int64_t pixels = x[1] * x[2];
-  VisitFloat(args.x.dtype, [&]<class T>(T) {
+  VisitStorage(args.x.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < args.y.elements(); ++i) {
       double sum = 0;
       for (std::int64_t p = 0; p < pixels; ++p) {
-        sum += args.x.As<T>()[(i / x[3] * pixels + p) * x[3] + i % x[3]];
+        sum += ToDouble(args.x.As<T>()[(i / x[3] * pixels + p) * x[3] + i % x[3]]);
       }
-      args.y.As<T>()[i] = static_cast<T>(sum / static_cast<double>(pixels));
+      args.y.As<T>()[i] = Rounded<T>(sum / static_cast<double>(pixels));
     }
   });
 }
@@ -119,11 +121,11 @@ void GlobalBackward(Context&, const GlobalAvgPoolBackward::Args& args) {
   CheckArgs(args);
   const Shape& dx = args.dx.shape;
   const std::int64_t pixels = dx[1] * dx[2];
-  VisitFloat(args.dx.dtype, [&]<class T>(T) {
+  VisitStorage(args.dx.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < args.dx.elements(); ++i) {
       const std::int64_t n = i / dx[3] / pixels;
-      const double dy = args.dy.As<T>()[n * dx[3] + i % dx[3]];
-      args.dx.As<T>()[i] = static_cast<T>(dy / static_cast<double>(pixels));
+      const double dy = ToDouble(args.dy.As<T>()[n * dx[3] + i % dx[3]]);
+      args.dx.As<T>()[i] = Rounded<T>(dy / static_cast<double>(pixels));
     }
   });
 }

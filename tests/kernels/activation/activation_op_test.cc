@@ -45,12 +45,15 @@ TEST_F(ActivationOpTest, ImplementationsAgree) {
   const Shape shapes[] = {{1, 1, 1, 1}, {1, 3, 5, 7}, {2, 33, 17, 31}, {0, 4}, {3, 70000}};
   for (const Shape& shape : shapes) {
     for (Activation activation : kActivations) {
-      const Tensor x = RandomTensor(shape, 3, DType::kF32, 4, 3);
-      const Tensor y = Filled(shape, 0);
-      ExpectImplementationsAgree<ActivationForward>({x, activation, y});
-      RunReference<ActivationForward>({x, activation, y});
-      const Tensor dy = RandomTensor(shape, 4);
-      ExpectImplementationsAgree<ActivationBackward>({y, dy, activation, Filled(shape, 0)});
+      for (const DType dtype : kStorageTypes) {
+        const Tensor x = RandomTensor(shape, 3, dtype, 4, 3);
+        const Tensor y = Filled(shape, 0, dtype);
+        ExpectImplementationsAgree<ActivationForward>({x, activation, y});
+        RunReference<ActivationForward>({x, activation, y});
+        const Tensor dy = RandomTensor(shape, 4, dtype);
+        ExpectImplementationsAgree<ActivationBackward>(
+            {y, dy, activation, Filled(shape, 0, dtype)});
+      }
     }
   }
 }
@@ -72,11 +75,13 @@ TEST_F(ActivationOpTest, WorksInPlace) {
 
 TEST_F(ActivationOpTest, NanStaysVisible) {
   for (Activation activation : kActivations) {
-    const Tensor x = Filled({37}, std::numeric_limits<double>::quiet_NaN());
-    const Tensor y = Filled({37}, 0);
-    for (const auto& entry : context().registry().Entries<ActivationForward>()) {
-      entry.run(context(), {x, activation, y});
-      for (std::int64_t i = 0; i < 37; ++i) EXPECT_TRUE(std::isnan(Get(y, i))) << entry.name;
+    for (const DType dtype : kStorageTypes) {
+      const Tensor x = Filled({37}, std::numeric_limits<double>::quiet_NaN(), dtype);
+      const Tensor y = Filled({37}, 0, dtype);
+      for (const auto& entry : context().registry().Entries<ActivationForward>()) {
+        entry.run(context(), {x, activation, y});
+        for (std::int64_t i = 0; i < 37; ++i) EXPECT_TRUE(std::isnan(Get(y, i))) << entry.name;
+      }
     }
   }
 }

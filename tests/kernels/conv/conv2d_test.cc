@@ -55,23 +55,31 @@ class Conv2dTest : public KernelFixture {
 
   void ExpectForwardAgrees(const ConvGeometry& g, bool has_bias, Activation activation) {
     SCOPED_TRACE(Describe(g));
-    const Tensor x = X(g), w = W(g), y = Dy(g), bias = RandomTensor({g.c_out}, 4);
-    ExpectImplementationsAgree<Conv2dForward>({.geometry = g,
-                                               .x = x,
-                                               .w = w,
-                                               .bias = has_bias ? ConstView(bias) : ConstView(),
-                                               .activation = activation,
-                                               .y = y});
+    const Tensor bias = RandomTensor({g.c_out}, 4);
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(Name(dtype));
+      const Tensor x = X(g, dtype), w = W(g, dtype), y = Dy(g, dtype);
+      ExpectImplementationsAgree<Conv2dForward>({.geometry = g,
+                                                 .x = x,
+                                                 .w = w,
+                                                 .bias = has_bias ? ConstView(bias) : ConstView(),
+                                                 .activation = activation,
+                                                 .y = y});
+    }
   }
 
   void ExpectAllAgree(const ConvGeometry& g) {
     SCOPED_TRACE(Describe(g));
-    const Tensor x = X(g), w = W(g), dy = Dy(g), dx = X(g), dw = W(g);
     ExpectForwardAgrees(g, false, Activation::kNone);
-    ExpectImplementationsAgree<Conv2dBackwardData>({.geometry = g, .dy = dy, .w = w, .dx = dx});
-    for (const bool accumulate : {false, true}) {
-      ExpectImplementationsAgree<Conv2dBackwardWeights>(
-          {.geometry = g, .x = x, .dy = dy, .dw = dw, .accumulate = accumulate});
+    const Tensor dw = W(g);
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(Name(dtype));
+      const Tensor x = X(g, dtype), w = W(g, dtype), dy = Dy(g, dtype), dx = X(g, dtype);
+      ExpectImplementationsAgree<Conv2dBackwardData>({.geometry = g, .dy = dy, .w = w, .dx = dx});
+      for (const bool accumulate : {false, true}) {
+        ExpectImplementationsAgree<Conv2dBackwardWeights>(
+            {.geometry = g, .x = x, .dy = dy, .dw = dw, .accumulate = accumulate});
+      }
     }
   }
 };
@@ -194,7 +202,7 @@ TEST_F(Conv2dTest, TheVendorDeclinesWhatItCannotRunAndSaysWhy) {
   for (const auto& entry : context().registry().Entries<Conv2dForward>()) {
     if (entry.impl != Impl::kVendor) continue;
     EXPECT_EQ(entry.declines(context(), {.geometry = g, .x = x, .w = w, .bias = {}, .y = y}),
-              "found f64, takes f32");
+              "found f64, takes f32 and bf16");
     EXPECT_EQ(entry.declines(context(), {.geometry = none, .x = x0, .w = w0, .bias = {}, .y = y0}),
               "the batch is empty");
   }

@@ -43,25 +43,33 @@ class PointwiseConvTest : public KernelFixture {
 
   void ExpectForwardAgrees(const ConvGeometry& g, bool has_bias, Activation activation) {
     SCOPED_TRACE(Describe(g));
-    const Tensor x = X(g), w = W(g), y = Dy(g), bias = RandomTensor({g.c_out}, 4);
-    ExpectImplementationsAgree<PointwiseConvForward>(
-        {.geometry = g,
-         .x = x,
-         .w = w,
-         .bias = has_bias ? ConstView(bias) : ConstView(),
-         .activation = activation,
-         .y = y});
+    const Tensor bias = RandomTensor({g.c_out}, 4);
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(Name(dtype));
+      const Tensor x = X(g, dtype), w = W(g, dtype), y = Dy(g, dtype);
+      ExpectImplementationsAgree<PointwiseConvForward>(
+          {.geometry = g,
+           .x = x,
+           .w = w,
+           .bias = has_bias ? ConstView(bias) : ConstView(),
+           .activation = activation,
+           .y = y});
+    }
   }
 
   void ExpectAllAgree(const ConvGeometry& g) {
     SCOPED_TRACE(Describe(g));
-    const Tensor x = X(g), w = W(g), dy = Dy(g), dx = X(g), dw = W(g);
     ExpectForwardAgrees(g, false, Activation::kNone);
-    ExpectImplementationsAgree<PointwiseConvBackwardData>(
-        {.geometry = g, .dy = dy, .w = w, .dx = dx});
-    for (const bool accumulate : {false, true}) {
-      ExpectImplementationsAgree<PointwiseConvBackwardWeights>(
-          {.geometry = g, .x = x, .dy = dy, .dw = dw, .accumulate = accumulate});
+    const Tensor dw = W(g);
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(Name(dtype));
+      const Tensor x = X(g, dtype), w = W(g, dtype), dy = Dy(g, dtype), dx = X(g, dtype);
+      ExpectImplementationsAgree<PointwiseConvBackwardData>(
+          {.geometry = g, .dy = dy, .w = w, .dx = dx});
+      for (const bool accumulate : {false, true}) {
+        ExpectImplementationsAgree<PointwiseConvBackwardWeights>(
+            {.geometry = g, .x = x, .dy = dy, .dw = dw, .accumulate = accumulate});
+      }
     }
   }
 };

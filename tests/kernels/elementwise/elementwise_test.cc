@@ -31,37 +31,49 @@ class ElementwiseTest : public KernelFixture {
 };
 
 TEST_F(ElementwiseTest, AddAgreesWithTheReference) {
-  for (const Shape& shape : kShapes) {
-    ExpectImplementationsAgree<Add>(
-        {RandomTensor(shape, 1), RandomTensor(shape, 2), Filled(shape, 0)});
+  for (const DType dtype : kStorageTypes) {
+    for (const Shape& shape : kShapes) {
+      ExpectImplementationsAgree<Add>(
+          {RandomTensor(shape, 1, dtype), RandomTensor(shape, 2, dtype), Filled(shape, 0, dtype)});
+    }
   }
 }
 
 TEST_F(ElementwiseTest, AxpyAgreesWithTheReference) {
-  for (const Shape& shape : kShapes) {
-    ExpectImplementationsAgree<Axpy>({-0.37f, RandomTensor(shape, 1), RandomTensor(shape, 2)});
+  for (const DType dtype : kStorageTypes) {
+    for (const Shape& shape : kShapes) {
+      ExpectImplementationsAgree<Axpy>(
+          {-0.37f, RandomTensor(shape, 1, dtype), RandomTensor(shape, 2, dtype)});
+    }
   }
 }
 
 TEST_F(ElementwiseTest, ScaleAgreesWithTheReference) {
-  for (const Shape& shape : kShapes) {
-    ExpectImplementationsAgree<Scale>({-0.37f, RandomTensor(shape, 1), Filled(shape, 9)});
+  for (const DType dtype : kStorageTypes) {
+    for (const Shape& shape : kShapes) {
+      ExpectImplementationsAgree<Scale>(
+          {-0.37f, RandomTensor(shape, 1, dtype), Filled(shape, 9, dtype)});
+    }
   }
 }
 
 TEST_F(ElementwiseTest, InnerProductAgreesWithTheReference) {
-  for (const Shape& shape : kShapes) {
-    ExpectImplementationsAgree<InnerProduct>(
-        {RandomTensor(shape, 1), RandomTensor(shape, 2), Filled({1}, 9)});
+  for (const DType dtype : kStorageTypes) {
+    for (const Shape& shape : kShapes) {
+      ExpectImplementationsAgree<InnerProduct>(
+          {RandomTensor(shape, 1, dtype), RandomTensor(shape, 2, dtype), Filled({1}, 9)});
+    }
   }
 }
 
 TEST_F(ElementwiseTest, DropoutAgreesWithTheReference) {
   const Rng rng(42, RngPurpose::kDropout);
-  for (const Shape& shape : kShapes) {
-    for (float rate : {0.0f, 0.2f, 0.9f}) {
-      ExpectImplementationsAgree<Dropout>(
-          {RandomTensor(shape, 1), rate, rng, 0x123456789abcULL, Filled(shape, 9)});
+  for (const DType dtype : kStorageTypes) {
+    for (const Shape& shape : kShapes) {
+      for (float rate : {0.0f, 0.2f, 0.9f}) {
+        ExpectImplementationsAgree<Dropout>(
+            {RandomTensor(shape, 1, dtype), rate, rng, 0x123456789abcULL, Filled(shape, 9, dtype)});
+      }
     }
   }
 }
@@ -230,9 +242,13 @@ TEST_F(ElementwiseTest, RefusesWrongArguments) {
   const Tensor x = Filled({2, 3}, 0);
   const Tensor other = Filled({3, 2}, 0);
   const Tensor wide = Filled({2, 3}, 0, DType::kF64);
+  const Tensor narrow = Filled({2, 3}, 0, DType::kBf16);
   const Rng rng(1, RngPurpose::kDropout);
   EXPECT_THROW(Dispatch<Add>(context(), {x, other, x}), Error);
   EXPECT_THROW(Dispatch<Add>(context(), {x, x, wide}), Error);
+  EXPECT_THROW(Dispatch<Add>(context(), {narrow, narrow, x}), Error);
+  EXPECT_THROW(Dispatch<InnerProduct>(context(), {narrow, narrow, Filled({1}, 0, DType::kBf16)}),
+               Error);
   EXPECT_THROW(Dispatch<Axpy>(context(), {1, x, other}), Error);
   EXPECT_THROW(Dispatch<Scale>(context(), {1, x, View{nullptr, {2, 3}}}), Error);
   EXPECT_THROW(Dispatch<InnerProduct>(context(), {x, x, other}), Error);

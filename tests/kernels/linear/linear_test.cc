@@ -72,16 +72,19 @@ TEST_F(LinearTest, ImplementationsAgree) {
                          {33, 65, 17},
                          {128, 320, 100}}) {
     SCOPED_TRACE(StrCat(s.n, "x", s.in, " to ", s.out));
-    const Tensor x = X(s), w = W(s), bias = Bias(s), dy = Dy(s);
-    const Tensor y = Dy(s), dx = X(s), dw = W(s), dbias = Bias(s);
-    ExpectImplementationsAgree<LinearForward>({.x = x, .w = w, .bias = {}, .y = y});
-    ExpectImplementationsAgree<LinearForward>({.x = x, .w = w, .bias = bias, .y = y});
-    ExpectImplementationsAgree<LinearBackwardData>({.dy = dy, .w = w, .dx = dx});
-    for (const bool accumulate : {false, true}) {
-      ExpectImplementationsAgree<LinearBackwardWeights>(
-          {.x = x, .dy = dy, .dw = dw, .dbias = {}, .accumulate = accumulate});
-      ExpectImplementationsAgree<LinearBackwardWeights>(
-          {.x = x, .dy = dy, .dw = dw, .dbias = dbias, .accumulate = accumulate});
+    const Tensor bias = Bias(s), y = Dy(s), dw = W(s), dbias = Bias(s);
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(Name(dtype));
+      const Tensor x = X(s, dtype), w = W(s, dtype), dy = Dy(s, dtype), dx = X(s, dtype);
+      ExpectImplementationsAgree<LinearForward>({.x = x, .w = w, .bias = {}, .y = y});
+      ExpectImplementationsAgree<LinearForward>({.x = x, .w = w, .bias = bias, .y = y});
+      ExpectImplementationsAgree<LinearBackwardData>({.dy = dy, .w = w, .dx = dx});
+      for (const bool accumulate : {false, true}) {
+        ExpectImplementationsAgree<LinearBackwardWeights>(
+            {.x = x, .dy = dy, .dw = dw, .dbias = {}, .accumulate = accumulate});
+        ExpectImplementationsAgree<LinearBackwardWeights>(
+            {.x = x, .dy = dy, .dw = dw, .dbias = dbias, .accumulate = accumulate});
+      }
     }
   }
 }

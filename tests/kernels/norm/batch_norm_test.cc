@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "tests/support/kernel_fixture.h"
 
@@ -31,18 +32,19 @@ class BatchNormTest : public KernelFixture {
   };
   Layer MakeLayer(const Shape& shape, DType dtype = DType::kF32, double mean = 0) {
     const Shape channels{shape.back()};
+    const DType wide = SumType(dtype);
     Layer layer{.x = RandomTensor(shape, 1, dtype, 1, mean),
                 .y = RandomTensor(shape, 2, dtype),
                 .dy = RandomTensor(shape, 3, dtype),
                 .dx = RandomTensor(shape, 4, dtype),
-                .gamma = RandomTensor(channels, 5, dtype),
-                .beta = RandomTensor(channels, 6, dtype),
-                .mean = RandomTensor(channels, 7, dtype),
-                .inv_std = RandomTensor(channels, 8, dtype),
-                .running_mean = RandomTensor(channels, 9, dtype),
-                .running_var = RandomTensor(channels, 10, dtype, 0.1, 1),
-                .dgamma = RandomTensor(channels, 11, dtype),
-                .dbeta = RandomTensor(channels, 12, dtype)};
+                .gamma = RandomTensor(channels, 5, wide),
+                .beta = RandomTensor(channels, 6, wide),
+                .mean = RandomTensor(channels, 7, wide),
+                .inv_std = RandomTensor(channels, 8, wide),
+                .running_mean = RandomTensor(channels, 9, wide),
+                .running_var = RandomTensor(channels, 10, wide, 0.1, 1),
+                .dgamma = RandomTensor(channels, 11, wide),
+                .dbeta = RandomTensor(channels, 12, wide)};
     for (std::int64_t i = 0; i < layer.x.elements(); ++i) {
       Set(layer.x, i, Get(layer.x, i) + 0.3 * static_cast<double>(i % shape.back() % 7));
     }
@@ -83,15 +85,18 @@ class BatchNormTest : public KernelFixture {
   }
 
   void ExpectAllAgree(const Shape& shape, Activation activation, double mean = 0) {
-    SCOPED_TRACE(StrCat(ToString(shape), " ", Name(activation), " mean ", mean));
-    const Layer layer = MakeLayer(shape, DType::kF32, mean);
-    ExpectImplementationsAgree<BatchNormForward>(Forward(layer, activation));
-    ExpectImplementationsAgree<BatchNormInference>(Inference(layer, activation));
-    RunReference<BatchNormForward>(Forward(layer, activation));
-    BatchNormBackward::Args backward = Backward(layer, activation);
-    ExpectImplementationsAgree<BatchNormBackward>(backward);
-    backward.accumulate = true;
-    ExpectImplementationsAgree<BatchNormBackward>(backward);
+    for (const DType dtype : kStorageTypes) {
+      SCOPED_TRACE(
+          StrCat(ToString(shape), " ", Name(dtype), " ", Name(activation), " mean ", mean));
+      const Layer layer = MakeLayer(shape, dtype, mean);
+      ExpectImplementationsAgree<BatchNormForward>(Forward(layer, activation));
+      ExpectImplementationsAgree<BatchNormInference>(Inference(layer, activation));
+      RunReference<BatchNormForward>(Forward(layer, activation));
+      BatchNormBackward::Args backward = Backward(layer, activation);
+      ExpectImplementationsAgree<BatchNormBackward>(backward);
+      backward.accumulate = true;
+      ExpectImplementationsAgree<BatchNormBackward>(backward);
+    }
   }
 
   template <class Op>
@@ -203,8 +208,11 @@ TEST_F(BatchNormTest, ConstantChannelHasNoSpread) {
 }
 
 TEST_F(BatchNormTest, InPlaceEqualsOutOfPlace) {
-  for (const Activation activation : kActivations) {
-    const Layer apart = MakeLayer({4, 28, 28, 19}), same = MakeLayer({4, 28, 28, 19});
+  for (const auto& [activation, dtype] : {std::pair{Activation::kNone, DType::kF32},
+                                          {Activation::kRelu6, DType::kF32},
+                                          {Activation::kRelu, DType::kBf16}}) {
+    const Layer apart = MakeLayer({4, 28, 28, 19}, dtype);
+    const Layer same = MakeLayer({4, 28, 28, 19}, dtype);
     const auto bytes = static_cast<std::size_t>(apart.x.bytes());
     Ours<BatchNormForward>().run(context(), Forward(apart, activation));
     Ours<BatchNormBackward>().run(context(), Backward(apart, activation));
@@ -285,6 +293,22 @@ TEST_F(BatchNormTest, RepeatedRunsGiveTheSameBits) {
   EXPECT_TRUE(same(first.inv_std, second.inv_std));
   EXPECT_TRUE(same(first.dx, second.dx));
   EXPECT_TRUE(same(first.dgamma, second.dgamma));
+}
+
+// Parameters and statistics of bf16 tensors are f32.
+TEST_F(BatchNormTest, NarrowStatisticsAreRefused) {
+  const Layer layer = MakeLayer({2, 3, 3, 4}, DType::kBf16);
+  BatchNormForward::Args args = Forward(layer, Activation::kNone);
+  const Tensor narrow = RandomTensor({4}, 1, DType::kBf16);
+  args.mean = narrow;
+  for (const auto& entry : context().registry().Entries<BatchNormForward>()) {
+    try {
+      entry.run(context(), args);
+      ADD_FAILURE() << entry.name << " took a mean in bf16";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "batch_norm_forward: mean is bf16, expected f32") << entry.name;
+    }
+  }
 }
 
 TEST_F(BatchNormTest, MismatchedArgumentsAreNamed) {

@@ -65,6 +65,26 @@ TEST_F(OptimizerStepTest, SgdImplementationsAgree) {
   }
 }
 
+// The copy is the moved master's rounding, not a weight that moved on its own.
+TEST_F(OptimizerStepTest, SgdRoundsTheMovedWeightsIntoTheirCopy) {
+  for (const Shape& shape : kShapes) {
+    for (const auto& entry : context().registry().Entries<SgdStep>()) {
+      const Tensor w = RandomTensor(shape, 2);
+      const Tensor copy = Filled(shape, 9, DType::kBf16);
+      entry.run(context(), {.dw = RandomTensor(shape, 1),
+                            .lr = 0.1f,
+                            .momentum = 0.9f,
+                            .nesterov = true,
+                            .w = w,
+                            .v = RandomTensor(shape, 3),
+                            .w_bf16 = copy});
+      for (std::int64_t i = 0; i < w.elements(); ++i) {
+        ASSERT_EQ(copy.As<BFloat16>()[i].bits, Narrow(w.As<float>()[i]).bits) << entry.name;
+      }
+    }
+  }
+}
+
 TEST_F(OptimizerStepTest, AdamFirstStepIsTheLearningRateAgainstTheGradientsSign) {
   for (const auto& entry : context().registry().Entries<AdamStep>()) {
     for (bool with_mean : {false, true}) {
@@ -144,6 +164,7 @@ TEST_F(OptimizerStepTest, RefusesWrongArguments) {
   const Tensor other = Filled({4}, 0);
   EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = other, .v = x}), Error);
   EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = x, .v = {}}), Error);
+  EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = x, .v = x, .w_bf16 = x}), Error);
   EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .beta1 = 0.9f, .w = x, .m = {}, .v = x}),
                Error);
   EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .step = 0, .w = x, .m = {}, .v = x}), Error);

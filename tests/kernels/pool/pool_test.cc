@@ -48,14 +48,16 @@ class PoolTest : public KernelFixture {
 TEST_F(PoolTest, ImplementationsAgree) {
   for (const ConvGeometry& g : kGeometries) {
     SCOPED_TRACE(ToString(Input(g)));
-    const Tensor x = RandomTensor(Input(g), 1);
-    const Tensor dy = RandomTensor(Output(g), 2);
-    const Tensor y = Filled(Output(g), 9);
-    const Tensor dx = Filled(Input(g), 9);
-    ExpectImplementationsAgree<AvgPoolForward>({g, x, y});
-    ExpectImplementationsAgree<AvgPoolBackward>({g, dy, dx});
-    ExpectImplementationsAgree<MaxPoolForward>({g, x, y});
-    ExpectImplementationsAgree<MaxPoolBackward>({g, x, dy, dx});
+    for (const DType dtype : kStorageTypes) {
+      const Tensor x = RandomTensor(Input(g), 1, dtype);
+      const Tensor dy = RandomTensor(Output(g), 2, dtype);
+      const Tensor y = Filled(Output(g), 9, dtype);
+      const Tensor dx = Filled(Input(g), 9, dtype);
+      ExpectImplementationsAgree<AvgPoolForward>({g, x, y});
+      ExpectImplementationsAgree<AvgPoolBackward>({g, dy, dx});
+      ExpectImplementationsAgree<MaxPoolForward>({g, x, y});
+      ExpectImplementationsAgree<MaxPoolBackward>({g, x, dy, dx});
+    }
   }
 }
 
@@ -74,11 +76,15 @@ TEST_F(PoolTest, GlobalImplementationsAgree) {
   for (const Shape& shape : shapes) {
     SCOPED_TRACE(ToString(shape));
     const Shape pooled = {shape[0], shape[3]};
-    ExpectImplementationsAgree<GlobalAvgPoolForward>({RandomTensor(shape, 1), Filled(pooled, 9)});
-    // Same-signed, as after a ReLU: the mean keeps its digits.
-    ExpectImplementationsAgree<GlobalAvgPoolForward>(
-        {RandomTensor(shape, 1, DType::kF32, 0.1, 3), Filled(pooled, 9)});
-    ExpectImplementationsAgree<GlobalAvgPoolBackward>({RandomTensor(pooled, 2), Filled(shape, 9)});
+    for (const DType dtype : kStorageTypes) {
+      ExpectImplementationsAgree<GlobalAvgPoolForward>(
+          {RandomTensor(shape, 1, dtype), Filled(pooled, 9, dtype)});
+      // Same-signed, as after a ReLU: the mean keeps its digits.
+      ExpectImplementationsAgree<GlobalAvgPoolForward>(
+          {RandomTensor(shape, 1, dtype, 0.1, 3), Filled(pooled, 9, dtype)});
+      ExpectImplementationsAgree<GlobalAvgPoolBackward>(
+          {RandomTensor(pooled, 2, dtype), Filled(shape, 9, dtype)});
+    }
   }
 }
 
