@@ -100,7 +100,21 @@ void ParameterSlab::Allocate(Context& context, MemoryCategory category, DType dt
   offsets_ = std::move(offsets);
   decaying_elements_ = decaying_end;
   written_.assign(specs_.size(), false);
-  backend_ = &context.backend();
+  context_ = &context;
+}
+
+void ParameterSlab::AllocateWorkingCopy(MemoryCategory category) {
+  NAS_CHECK(values_.defined() && values_.dtype() == DType::kF32, "slab: a working copy of ",
+            values_.defined() ? Name(values_.dtype()) : "nothing", ", expected f32 values");
+  NAS_CHECK(!working_copy_.defined(), "slab: there is a working copy already");
+  working_copy_ = context_->Empty({decaying_elements_}, DType::kBf16, category);
+  RefreshWorkingCopy();
+}
+
+void ParameterSlab::RefreshWorkingCopy() {
+  if (!working_copy_.defined() || decaying_elements_ == 0) return;
+  const Tensor values = values_.Slice(0, {decaying_elements_});
+  Dispatch<Cast>(*context_, {.x = values, .y = working_copy_});
 }
 
 void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix, NumbersBy by) {
@@ -110,7 +124,8 @@ void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix, Number
     const std::uint64_t stream = XXH64(name.data(), name.size(), 0);
     const Tensor to = value(static_cast<int>(i));
     const auto fill = [&](const auto& numbers) {
-      backend_->CopyFromHost(to.data(), numbers.data(), static_cast<std::size_t>(to.bytes()));
+      context_->backend().CopyFromHost(to.data(), numbers.data(),
+                                       static_cast<std::size_t>(to.bytes()));
     };
     if (to.dtype() == DType::kF64) {
       fill(InitialValues<double>(specs_[i], rng, stream, by));
@@ -118,6 +133,7 @@ void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix, Number
       fill(InitialValues<float>(specs_[i], rng, stream, by));
     }
   }
+  RefreshWorkingCopy();
 }
 
 std::int64_t ParameterSlab::elements() const {
@@ -130,6 +146,14 @@ Tensor ParameterSlab::value(int index) const {
   const auto i = static_cast<std::size_t>(index);
   NAS_CHECK(values_.defined(), "slab: parameter ", specs_.at(i).name, " read before Allocate");
   return values_.Slice(offsets_[i], specs_[i].shape);
+}
+
+Tensor ParameterSlab::value(int index, DType dtype) const {
+  if (dtype != DType::kBf16) return value(index);
+  const auto i = static_cast<std::size_t>(index);
+  NAS_CHECK(working_copy_.defined() && specs_.at(i).decay, "slab: parameter ", specs_.at(i).name,
+            " read in bf16, of which it has no copy");
+  return working_copy_.Slice(offsets_[i], specs_[i].shape);
 }
 
 ParameterSlab::GradientTarget ParameterSlab::Gradient(Context& context, int index) {

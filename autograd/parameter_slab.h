@@ -2,6 +2,10 @@
 // another, and their gradients in a third that exists only between a backward pass and the
 // optimiser's step.
 //
+// Training in bf16 keeps a fourth: the weights once more, rounded, as its layers read them. The
+// values are the f32 master that the optimiser moves and files hold; whoever moves them sees to the
+// copy.
+//
 // Optimiser, checkpoint and reduction work on whole slabs; an unselected candidate's slab is not
 // touched, which keeps its weights and momentum bit for bit.
 // SPDX-License-Identifier: MIT
@@ -48,6 +52,12 @@ class ParameterSlab {
   // first. Contents are zero until Initialize. `dtype` is kF32, or kF64 for gradient checks.
   void Allocate(Context& context, MemoryCategory category = MemoryCategory::kWeights,
                 DType dtype = DType::kF32);
+  // A bf16 copy beside the f32 values of the decaying parameters, which are the weights that layers
+  // multiply by; scales, shifts and biases are always read in f32. After Allocate, at most once.
+  void AllocateWorkingCopy(MemoryCategory category = MemoryCategory::kWeights);
+  // Makes the copy what the values are, for whoever has written them otherwise than by the
+  // optimiser or Initialize. Nothing where there is no copy.
+  void RefreshWorkingCopy();
   // Every parameter by its initializer; the numbers depend on (seed, prefix + name, element or
   // place) alone, for `rng` of purpose kWeights. After Allocate.
   void Initialize(const Rng& rng, const std::string& prefix, NumbersBy by = NumbersBy::kElement);
@@ -56,6 +66,9 @@ class ParameterSlab {
   // Parameters, without alignment.
   std::int64_t elements() const;
   Tensor value(int index) const;
+  // As a layer on tensors of `dtype` reads it: from the working copy in bf16. Throws
+  // kInvalidArgument where there is none of it.
+  Tensor value(int index, DType dtype) const;
 
   // Where a backward kernel writes the gradient of a parameter: the first time since the last
   // DropGradients it overwrites, later it accumulates.
@@ -71,6 +84,8 @@ class ParameterSlab {
 
   // Whole slabs, padding (zero) included. `gradients` has zeros where no gradient was written.
   Tensor values() const { return values_; }
+  // Of the decaying parameters; undefined where there is none.
+  Tensor working_copy() const { return working_copy_; }
   Tensor gradients() const { return gradients_; }
   // Momentum, made of zeros on first use.
   Tensor momentum(Context& context);
@@ -80,11 +95,12 @@ class ParameterSlab {
 
  private:
   std::vector<ParameterSpec> specs_;
-  DeviceBackend* backend_ = nullptr;  // of the values; known from Allocate on
+  Context* context_ = nullptr;  // of Allocate, which must outlive the slab
   std::vector<std::int64_t> offsets_;
   std::vector<bool> written_;
   std::int64_t decaying_elements_ = 0;
   Tensor values_;
+  Tensor working_copy_;
   Tensor gradients_;
   Tensor momentum_;
 };
@@ -94,6 +110,7 @@ struct Parameter {
   ParameterSlab* slab = nullptr;
   int index = -1;
   Tensor value() const { return slab->value(index); }
+  Tensor value(DType dtype) const { return slab->value(index, dtype); }
   bool defined() const { return slab != nullptr; }
 };
 

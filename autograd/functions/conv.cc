@@ -46,8 +46,8 @@ void Backward(Context& context, const ConvGeometry& geometry, const Parameter& w
   }
   if (in == nullptr) return;
   Tensor dx = EmptyLike(context, dy, {geometry.n, geometry.h, geometry.w, geometry.c_in});
-  Dispatch<typename Ops::BackwardData>(context,
-                                       {.geometry = geometry, .dy = dy, .w = w.value(), .dx = dx});
+  Dispatch<typename Ops::BackwardData>(
+      context, {.geometry = geometry, .dy = dy, .w = w.value(dy.dtype()), .dx = dx});
   dy.Reset();
   in->Accumulate(context, std::move(dx));
 }
@@ -57,7 +57,8 @@ Variable Convolve(Tape& tape, const Variable& x, const Parameter& w, const ConvG
   Context& context = tape.context();
   Tensor y = EmptyLike(context, x.value(), internal::OutputShape(geometry));
   Dispatch<typename Ops::Forward>(
-      context, {.geometry = geometry, .x = x.value(), .w = w.value(), .bias = {}, .y = y});
+      context,
+      {.geometry = geometry, .x = x.value(), .w = w.value(x.value().dtype()), .bias = {}, .y = y});
   if (!internal::Records(tape, x, true)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
   Node node{.name = Ops::kName};

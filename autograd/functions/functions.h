@@ -1,8 +1,10 @@
 // The differentiable functions: each computes its value through the kernels and records on the tape
 // what its backward reads. On a tape that does not record they only compute.
 //
-// Images are (n, h, w, c). Every function throws kInvalidArgument, naming itself, on shapes that do
-// not fit, and allocates its result as kActivations.
+// Images are (n, h, w, c). The type of x, f32 or bf16, is that of the result and of all gradients
+// of activations; a linear layer's result and the loss are f32. Every function throws
+// kInvalidArgument, naming itself, on shapes that do not fit, and allocates its result as
+// kActivations.
 // SPDX-License-Identifier: MIT
 #pragma once
 

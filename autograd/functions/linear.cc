@@ -1,8 +1,10 @@
-// The fully connected layer: x is saved for the weights' gradient only.
+// The fully connected layer: x is saved for the weights' gradient only. It results in f32 whatever
+// its input, and its backward pass starts by rounding that gradient to the input's type.
 // SPDX-License-Identifier: MIT
 #include "kernels/linear/linear.h"
 
 #include "autograd/functions/record.h"
+#include "kernels/core/bfloat16.h"
 
 namespace nasengine {
 namespace {
@@ -11,12 +13,14 @@ struct LinearNode {
   Parameter w;
   Parameter bias;
   std::int64_t in_features;
+  DType dtype;  // of x
   std::shared_ptr<GradientSlot> out;
   std::shared_ptr<GradientSlot> in;
 
   void operator()(Context& context, std::span<Tensor> saved) const {
     Tensor dy = out->Take();
     if (!dy.defined()) return;
+    dy = InType(context, dy, dtype);
     if (!saved.empty()) {
       const ParameterSlab::GradientTarget dw = w.slab->Gradient(context, w.index);
       ParameterSlab::GradientTarget dbias{.view = {}, .accumulate = dw.accumulate};
@@ -31,7 +35,7 @@ struct LinearNode {
     }
     if (in == nullptr) return;
     Tensor dx = EmptyLike(context, dy, {dy.shape()[0], in_features});
-    Dispatch<LinearBackwardData>(context, {.dy = dy, .w = w.value(), .dx = dx});
+    Dispatch<LinearBackwardData>(context, {.dy = dy, .w = w.value(dtype), .dx = dx});
     dy.Reset();
     in->Accumulate(context, std::move(dx));
   }
@@ -49,13 +53,15 @@ Variable Linear(Tape& tape, const Variable& x, const Parameter& w, const Paramet
   NAS_CHECK(!b.defined() || b.shape() == Shape{w_shape[0]}, "linear: w is ", ToString(w_shape),
             ", bias is ", ToString(b.shape()));
   Context& context = tape.context();
-  Tensor y = EmptyLike(context, x.value(), {x.shape()[0], w_shape[0]});
-  Dispatch<LinearForward>(context, {.x = x.value(), .w = w.value(), .bias = b, .y = y});
+  const DType dtype = x.value().dtype();
+  Tensor y =
+      context.Empty({x.shape()[0], w_shape[0]}, SumType(dtype), MemoryCategory::kActivations);
+  Dispatch<LinearForward>(context, {.x = x.value(), .w = w.value(dtype), .bias = b, .y = y});
   if (!internal::Records(tape, x, true)) return Variable(std::move(y));
   Variable out = tape.Output(std::move(y));
   Node node{.name = "linear"};
   if (tape.parameter_gradients()) node.saved.push_back(x.value());
-  node.backward = LinearNode{w, bias, w_shape[1], out.slot(), x.slot()};
+  node.backward = LinearNode{w, bias, w_shape[1], dtype, out.slot(), x.slot()};
   tape.Record(std::move(node));
   return out;
 }

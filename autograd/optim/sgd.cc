@@ -7,8 +7,9 @@
 namespace nasengine {
 namespace {
 
+// Elements [begin, end) of the slab; `working_copy` is theirs, or undefined.
 void StepRange(Context& context, ParameterSlab& slab, std::int64_t begin, std::int64_t end,
-               const SgdStep::Args& settings) {
+               const Tensor& working_copy, const SgdStep::Args& settings) {
   if (begin == end) return;
   const Shape range{end - begin};
   SgdStep::Args args = settings;
@@ -18,6 +19,7 @@ void StepRange(Context& context, ParameterSlab& slab, std::int64_t begin, std::i
   args.dw = dw;
   args.w = w;
   args.v = v;
+  args.w_bf16 = working_copy;
   Dispatch<SgdStep>(context, args);
 }
 
@@ -31,14 +33,13 @@ void SgdOptimizer::Step(Context& context, std::span<ParameterSlab* const> slabs,
                                .nesterov = options_.nesterov,
                                .w = {},
                                .v = {}};
-  SgdStep::Args spared = decaying;
-  spared.weight_decay = 0;
+  SgdStep::Args others = decaying;
+  if (!options_.decay_all) others.weight_decay = 0;
   for (ParameterSlab* slab : slabs) {
     if (!slab->has_gradients()) continue;
-    const std::int64_t end = slab->values().elements();
-    const std::int64_t split = options_.decay_all ? end : slab->decaying_elements();
-    StepRange(context, *slab, 0, split, decaying);
-    StepRange(context, *slab, split, end, spared);
+    const std::int64_t split = slab->decaying_elements();
+    StepRange(context, *slab, 0, split, slab->working_copy(), decaying);
+    StepRange(context, *slab, split, slab->values().elements(), Tensor(), others);
     slab->DropGradients();
   }
 }

@@ -20,7 +20,8 @@ class SgdOptimizer {
  public:
   explicit SgdOptimizer(const SgdOptions& options) : options_(options) {}
 
-  // One step on every slab that has gradients, which are dropped; a parameter of such a slab whose
+  // One step on every slab that has gradients, which are dropped, and on its working copy; a
+  // parameter of such a slab whose
   // gradient was not written has gradient zero. Slabs without gradients are left bit for bit as
   // they are: weights and momentum, which lives in the slab.
   void Step(Context& context, std::span<ParameterSlab* const> slabs, float lr) const;

@@ -70,6 +70,22 @@ TEST_F(OptimTest, SgdPlainMomentum) {
   EXPECT_NEAR(Get(slab.value(0), 0), 1 - 0.05 - 0.095, kTolerance);
 }
 
+TEST_F(OptimTest, SgdMovesTheWorkingCopyWithTheWeights) {
+  for (const bool decay_all : {false, true}) {
+    ParameterSlab slab;
+    Make(slab);
+    slab.AllocateWorkingCopy();
+    SetGradients(slab, 0.5f);
+    Step(SgdOptimizer({.weight_decay = 0.1f, .decay_all = decay_all}), slab, 0.1f);
+    EXPECT_LT(Get(slab.value(0), 0), 0.9);
+    for (std::int64_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(slab.value(0, DType::kBf16).As<BFloat16>()[i].bits,
+                Narrow(slab.value(0).As<float>()[i]).bits);
+    }
+    EXPECT_NEAR(Get(slab.value(1), 0), decay_all ? 0.886 : 0.905, kTolerance);
+  }
+}
+
 TEST_F(OptimTest, SgdSparesTheNonDecaying) {
   ParameterSlab slab;
   Make(slab);

@@ -196,5 +196,41 @@ TEST_F(ParameterSlabTest, NumbersByPlaceAreSharedWhereParametersOverlap) {
   }
 }
 
+// The master stays as it is; the copy has its roundings at its places.
+TEST_F(ParameterSlabTest, TheWorkingCopyRoundsTheDecayingParameters) {
+  ParameterSlab slab;
+  const int beta = slab.Add({.name = "beta", .shape = {5}, .decay = false});
+  const int w = slab.Add({.name = "w", .shape = {3, 7}, .initializer = Initializer::kNormalFanOut});
+  const int v = slab.Add({.name = "v", .shape = {2}, .initializer = Initializer::kUniformFanIn});
+  slab.Allocate(context());
+  const auto weights = [&] {
+    return allocator()
+        .stats()
+        .active_by_category[static_cast<std::size_t>(MemoryCategory::kWeights)];
+  };
+  const std::int64_t before = weights();
+  slab.AllocateWorkingCopy();
+  EXPECT_EQ(slab.working_copy().elements(), slab.decaying_elements());
+  EXPECT_EQ(weights() - before, (2 * slab.decaying_elements() + 63) / 64 * 64);
+  slab.Initialize(Rng(1, RngPurpose::kWeights), "");
+  const auto expect_copy = [&] {
+    for (const int index : {w, v}) {
+      const Tensor master = slab.value(index), copy = slab.value(index, DType::kBf16);
+      EXPECT_EQ(copy.shape(), master.shape());
+      EXPECT_EQ(slab.value(index, DType::kF32).data(), master.data());
+      for (std::int64_t i = 0; i < master.elements(); ++i) {
+        EXPECT_EQ(copy.As<BFloat16>()[i].bits, Narrow(master.As<float>()[i]).bits);
+      }
+    }
+  };
+  expect_copy();
+  Set(slab.value(w), 4, 0.3);
+  EXPECT_NE(Get(slab.value(w, DType::kBf16), 4), Get(slab.value(w), 4));
+  slab.RefreshWorkingCopy();
+  expect_copy();
+  EXPECT_THROW(slab.value(beta, DType::kBf16), Error);
+  EXPECT_THROW(slab.AllocateWorkingCopy(), Error);
+}
+
 }  // namespace
 }  // namespace nasengine
