@@ -50,7 +50,7 @@ void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.Group("Memory plan");
   flags.Add("--batch", config.batch, "Images per step; adds the plan");
   flags.Add("--algorithm", config.run.algorithm, "NAME", AlgorithmList());
-  flags.Add("--dtype", config.run.dtype, "TYPE", "f32");
+  flags.Add("--dtype", config.run.dtype, "TYPE", "f32 (default) or bf16");
   flags.Add("--device", config.run.device, "DEVICE", "cpu");
   flags.Add("--threads", config.run.threads, "Default: as many as this process may use");
   flags.Add("--kernels", config.run.kernels, "ORDER", "Such as vendor,ours,reference");
@@ -59,9 +59,11 @@ void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.AddConfigFile();
 }
 
-PlanOptions OptionsFor(Session& session, std::int64_t batch) {
-  return {
-      .batch = batch, .threads = session.context().threads(), .policy = session.context().policy()};
+PlanOptions OptionsFor(Session& session, std::int64_t batch, DType dtype) {
+  return {.batch = batch,
+          .dtype = dtype,
+          .threads = session.context().threads(),
+          .policy = session.context().policy()};
 }
 
 // Bytes of the batches that `loaders` loaders keep ready.
@@ -107,7 +109,7 @@ void Print(const InfoConfig& config, const Description& description, const PlanO
     Session session({.device = config.run.device,
                      .threads = config.run.threads > 0 ? config.run.threads : AvailableThreads(),
                      .kernels = config.run.kernels});
-    plan = plan_of(session, OptionsFor(session, *config.batch));
+    plan = plan_of(session, OptionsFor(session, *config.batch, ParseDType(config.run.dtype)));
   }
   std::string text = config.run.json ? InfoJson(description) : InfoText(description);
   if (plan && config.run.json) text = WithPlan(text, *plan);

@@ -60,13 +60,14 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
 }
 
 SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
-                              const SearchAlgorithm& algorithm, std::int64_t held_out,
+                              const SearchAlgorithm& algorithm, DType dtype, std::int64_t held_out,
                               std::int64_t budget_bytes) {
   const Recipe& recipe = space.recipe;
   const KernelRegistry& registry = session.registry();
   const MemoryStats stats = session.allocator().stats();
   PlanOptions options{
       .batch = recipe.batch,
+      .dtype = dtype,
       .threads = session.context().threads(),
       .policy = session.context().policy(),
       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};

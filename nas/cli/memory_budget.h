@@ -24,11 +24,12 @@ struct SearchMemory {
   std::int64_t all_paths_bytes = 0;   // of a step that keeps all candidates; 0 where they all do
 };
 
-// With `held_out` images for the architecture and the data that the session holds by now. Throws
+// With steps in `dtype`, `held_out` images for the architecture and the data that the session holds
+// by now. Throws
 // kOutOfMemory, naming what has to become smaller, where a step or an evaluation exceeds the
 // budget.
 SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
-                              const SearchAlgorithm& algorithm, std::int64_t held_out,
+                              const SearchAlgorithm& algorithm, DType dtype, std::int64_t held_out,
                               std::int64_t budget_bytes);
 
 }  // namespace nasengine

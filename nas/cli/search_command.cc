@@ -95,7 +95,8 @@ void AddScheduleFlags(Flags& flags, RunConfig& config) {
 void AddMachineFlags(Flags& flags, RunConfig& config) {
   flags.Group("Where");
   flags.Add("--device", config.device, "DEVICE", "cpu");
-  flags.Add("--dtype", config.dtype, "TYPE", "f32");
+  flags.Add("--dtype", config.dtype, "TYPE",
+            "Of activations and their gradients in training: f32 (default) or bf16");
   flags.Add("--threads", config.threads, "Default: as many as this process may use");
   flags.Add("--kernels", config.kernels, "ORDER", "Such as vendor,ours,reference, or check");
   flags.AddParsed("--memory-budget", "SIZE", "Such as 2GiB (default: 85 % of what is available)",

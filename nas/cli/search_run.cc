@@ -73,6 +73,7 @@ class SearchRun {
   const RunConfig& config_;
   const SearchHooks& hooks_;
   const SearchAlgorithm& algorithm_;
+  const DType dtype_;
   Timer total_;
   Session session_;
   DataSource data_;
@@ -92,12 +93,14 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
     : config_(config),
       hooks_(hooks),
       algorithm_(FindAlgorithm(config.algorithm)),
+      dtype_(ParseDType(config.dtype)),
       session_({.device = config.device,
                 .threads = config.threads > 0 ? config.threads : AvailableThreads(),
                 .kernels = config.kernels}) {
   space_ = LoadSpace(config.space, config.width);
   space_.recipe = ResolveRecipe(config, space_.recipe);
   Announce(StrCat("data: ", config.data));
+  if (const std::string note = DTypeNote(dtype_); !note.empty()) Announce(note);
   data_ = OpenDataSource(config.data, session_.allocator());
   const ImageShape image = data_.train->image_shape();
   space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());
@@ -140,7 +143,7 @@ void SearchRun::PlanMemory() {
   const std::int64_t budget =
       config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
   const SearchMemory memory =
-      PlanWithinBudget(session_, space_, algorithm_, images_->held_out_images(), budget);
+      PlanWithinBudget(session_, space_, algorithm_, dtype_, images_->held_out_images(), budget);
   estimate_.budget_bytes = budget;
   estimate_.peak_bytes = memory.peak_bytes;
   estimate_.all_paths_bytes = memory.all_paths_bytes;
@@ -176,7 +179,7 @@ void SearchRun::ObtainTable() {
 }
 
 void SearchRun::BuildSupernet() {
-  supernet_ = std::make_unique<Supernet>(session_.context(), space_);
+  supernet_ = std::make_unique<Supernet>(session_.context(), space_, dtype_);
   supernet_->Initialize(config_.seed);
   std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
   const Recipe& recipe = space_.recipe;

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "kernels/core/log.h"
+#include "kernels/core/processor.h"
 #include "kernels/register/register_kernels.h"
 #include "nas/config/machine.h"
 
@@ -22,6 +23,18 @@ std::unique_ptr<DeviceBackend> OpenBackend(const std::string& name) {
 }
 
 }  // namespace
+
+DType ParseDType(const std::string& text) {
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    if (text == Name(dtype)) return dtype;
+  }
+  Throw(ErrorCode::kInvalidArgument, "--dtype: found '", text, "', accepted: f32, bf16");
+}
+
+std::string DTypeNote(DType dtype) {
+  if (dtype != DType::kBf16 || ProcessorMultipliesBf16()) return {};
+  return "dtype: bf16 saves memory only here; this processor has neither AVX512-BF16 nor AMX";
+}
 
 Session::Session(const SessionOptions& options)
     : backend_(OpenBackend(options.device)),

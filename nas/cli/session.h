@@ -18,6 +18,11 @@ struct SessionOptions {
   std::string kernels;
 };
 
+// The type that --dtype names. Throws kInvalidArgument with those that there are.
+DType ParseDType(const std::string& text);
+// A word where training in `dtype` gains less than one would expect; nothing where it does not.
+std::string DTypeNote(DType dtype);
+
 class Session {
  public:
   // Throws kUnsupported for a device that this build has no backend for, and kInvalidArgument for a

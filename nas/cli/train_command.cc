@@ -41,10 +41,12 @@ constexpr char kExamples[] =
     "  nasengine train --network runs/20250101-fashion-1/architecture.json --epochs 30\n"
     "  nasengine train --network mobilenet-v2@0.5 --data fashion-mnist --epochs 5\n"
     "  nasengine train --network net.json --weights old.safetensors --lr 0.01 --epochs 5\n"
-    "  nasengine train --network net.json --data ~/idx-folder --out runs/retrained --json\n";
+    "  nasengine train --network net.json --data ~/idx-folder --out runs/retrained --json\n"
+    "  nasengine train --network proxyless-cpu --data cifar10:DIR --dtype bf16\n";
 
 struct TrainConfig {
   NetworkRunConfig run;
+  std::string dtype = "f32";
   std::optional<int> epochs;
   std::optional<double> lr;
   std::optional<std::int64_t> batch;
@@ -66,6 +68,8 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.AddConfigTable("recipe", [&config](const SourceValue& table) { config.recipe = table; });
   flags.Add("--max-steps", config.max_steps, "At most so many steps");
   flags.Group("Run");
+  flags.Add("--dtype", config.dtype, "TYPE",
+            "Of activations and their gradients: f32 (default) or bf16");
   flags.AddParsed("--memory-budget", "SIZE", "Such as 2GiB (default: 85 % of what is available)",
                   [&config](const std::string& flag, const std::string& text) {
                     config.memory_budget = ParseBytes(flag, text);
@@ -134,6 +138,7 @@ void RequireMemory(Session& session, const NetworkDesc& network, const TrainConf
   const MemoryPlan plan = PlanTraining(
       network, session.registry(),
       {.batch = batch,
+       .dtype = ParseDType(config.dtype),
        .threads = session.context().threads(),
        .policy = session.context().policy(),
        .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]});
@@ -205,10 +210,11 @@ int RecordedTraining::Run() {
                              .seed = config_.run.seed},
                 session_.allocator());
   RequireMemory(session_, desc_, config_, recipe_.batch);
-  Network network(context, desc_, recipe_.weight_init);
+  Network network(context, desc_, recipe_.weight_init, ParseDType(config_.dtype));
   network.Initialize(config_.run.seed);
   if (!config_.run.weights.empty()) {
     LoadStateDict(context, config_.run.weights, network.state_dict());
+    network.RefreshWorkingCopies();
   }
   PrepareNetwork(context, session_.allocator(), network,
                  {.training = TrainingSizes(recipe_, recipe_.batch, images),
@@ -218,6 +224,7 @@ int RecordedTraining::Run() {
       RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
   progress_.Announce(chosen_.source);
+  if (const std::string note = DTypeNote(network.dtype()); !note.empty()) progress_.Announce(note);
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));
@@ -260,6 +267,7 @@ void RecordedTraining::Finish(const Evaluation& evaluation, double seconds) {
   json["steps"] = last_.step;
   json["batch"] = recipe_.batch;
   json["lr"] = recipe_.train_lr;
+  json["dtype"] = config_.dtype;
   json["threads"] = session_.context().threads();
   json["seconds"] = seconds;
   const std::string document = json.dump(2) + "\n";
@@ -283,6 +291,7 @@ int TrainCommand(Arguments arguments) {
   AddTrainFlags(flags, config);
   if (const auto code = flags.Parse(arguments)) return *code;
   if (config.run.network.empty()) return WrongUsage("train", "--network NAME|FILE is missing");
+  ParseDType(config.dtype);
   return RecordedTraining(config).Run();
 }
 

@@ -26,7 +26,7 @@ constexpr std::int64_t kMaxSeed = std::numeric_limits<std::uint32_t>::max();
 
 constexpr std::array<std::string_view, 3> kObjectives = {"add-linear", "mul-log", "none"};
 constexpr std::array<std::string_view, 2> kInits = {"inherited", "random"};
-constexpr std::array<std::string_view, 1> kDtypes = {"f32"};
+constexpr std::array<std::string_view, 2> kDTypes = {"f32", "bf16"};
 
 void CheckWord(std::string_view flag, const std::string& found,
                std::span<const std::string_view> accepted) {
@@ -120,7 +120,7 @@ void ValidateConfig(const RunConfig& config, std::span<const std::string_view> a
   if (!config.objective.empty()) CheckWord("--objective", config.objective, kObjectives);
   if (!config.preset.empty()) CheckWord("--preset", config.preset, PresetNames());
   CheckWord("--init", config.init, kInits);
-  CheckWord("--dtype", config.dtype, kDtypes);
+  CheckWord("--dtype", config.dtype, kDTypes);
   CheckDevice(config.device);
   CheckWidth("--width", config.width);
   NAS_CHECK(!config.data.empty() && !config.space.empty() && !config.latency_table.empty(),

@@ -47,8 +47,8 @@ struct RunConfig {
   std::string init = "inherited";  // where the derived network's weights start; or "random"
   bool baselines = false;
   std::string device = "cpu";
-  std::string dtype = "f32";
-  int threads = 0;      // 0: as many as the process may use
+  std::string dtype = "f32";  // that steps compute in; or "bf16"
+  int threads = 0;            // 0: as many as the process may use
   std::string kernels;  // empty: the default order; a list such as "vendor,reference"; or "check"
   std::uint32_t seed = 1;
 

@@ -37,9 +37,10 @@ std::unique_ptr<Module> MakeModule(const LayerDesc& desc, const BatchNormDesc& b
   Throw(ErrorCode::kInvalidArgument, "layer '", desc.name, "': a skipped block has no weights");
 }
 
-void CopySlab(const ParameterSlab& from, const ParameterSlab& to) {
+void CopySlab(const ParameterSlab& from, ParameterSlab& to) {
   const Tensor source = from.values();
   std::memcpy(to.values().data(), source.data(), static_cast<std::size_t>(source.bytes()));
+  to.RefreshWorkingCopy();
 }
 
 }  // namespace

@@ -5,7 +5,8 @@
 
 namespace nasengine {
 
-Network::Network(Context& context, const NetworkDesc& desc, WeightInit init) : desc_(desc) {
+Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, DType dtype)
+    : desc_(desc), dtype_(dtype) {
   CheckNetwork(desc, desc.name);
   for (const LayerDesc& layer : desc_.layers) {
     if (layer.op == LayerOp::kZero) {
@@ -15,6 +16,8 @@ Network::Network(Context& context, const NetworkDesc& desc, WeightInit init) : d
                                                      layer.name + "/", WeightStart{.init = init}));
     }
   }
+  if (dtype != DType::kBf16) return;
+  for (ParameterSlab* slab : Slabs()) slab->AllocateWorkingCopy();
 }
 
 Variable Network::Forward(Tape& tape, const Tensor& images, const ForwardOptions& options) const {
@@ -43,6 +46,10 @@ StateDict Network::state_dict() const {
     }
   }
   return state;
+}
+
+void Network::RefreshWorkingCopies() {
+  for (ParameterSlab* slab : Slabs()) slab->RefreshWorkingCopy();
 }
 
 void Network::ResetStatistics() {

@@ -13,18 +13,24 @@ namespace nasengine {
 class Network {
  public:
   // Weights are zero until Initialize, which starts them by `init`, LoadStateDict or CopyWeights.
-  Network(Context& context, const NetworkDesc& desc, WeightInit init = WeightInit::kFanOut);
+  // `dtype` is the type that training computes in: bf16 keeps a copy of the weights in it.
+  Network(Context& context, const NetworkDesc& desc, WeightInit init = WeightInit::kFanOut,
+          DType dtype = DType::kF32);
 
-  // images (n, h, w, c) -> logits (n, classes).
+  // images (n, h, w, c) -> logits (n, classes) in f32. The images' type is that of the activations,
+  // dtype() or f32.
   Variable Forward(Tape& tape, const Tensor& images, const ForwardOptions& options) const;
 
   void Initialize(std::uint32_t seed);
-  // Weights and running statistics by name; both share storage with the network.
+  // Weights and running statistics by name, in f32; both share storage with the network.
   StateDict state_dict() const;
+  // After weights were written through state_dict().
+  void RefreshWorkingCopies();
   // Running statistics as of a fresh network: mean 0, variance 1.
   void ResetStatistics();
 
   const NetworkDesc& desc() const { return desc_; }
+  DType dtype() const { return dtype_; }
   // The layers with weights, in order.
   const std::vector<std::unique_ptr<BuiltLayer>>& layers() const { return layers_; }
   // Every parameter slab, in order.
@@ -32,6 +38,7 @@ class Network {
 
  private:
   NetworkDesc desc_;
+  DType dtype_;
   std::vector<std::unique_ptr<BuiltLayer>> layers_;  // null for kZero
 };
 

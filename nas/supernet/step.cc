@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/step.h"
 
+#include "autograd/functions/buffers.h"
+
 namespace nasengine {
 namespace {
+
+// In its working type `network` reads pixels too: they have no more than the eight bits that bf16
+// keeps, so that no convolution need mix two types.
+template <class Net>
+Tensor ImagesFor(Context& context, const Net& network, const Tensor& images) {
+  return InType(context, images, network.dtype());
+}
 
 StepResult FinishWeightStep(Tape& tape, const Variable& logits, const Tensor& labels,
                             float smoothing) {
@@ -33,22 +42,24 @@ StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<c
                          const Tensor& images, const Tensor& labels, float smoothing,
                          const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);
-  return FinishWeightStep(tape, supernet.Forward(tape, images, path, {}, options), labels,
-                          smoothing);
+  return FinishWeightStep(
+      tape, supernet.Forward(tape, ImagesFor(context, supernet, images), path, {}, options), labels,
+      smoothing);
 }
 
 StepResult RunTrainingStep(Context& context, const Network& network, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);
-  return FinishWeightStep(tape, network.Forward(tape, images, options), labels, smoothing);
+  return FinishWeightStep(tape, network.Forward(tape, ImagesFor(context, network, images), options),
+                          labels, smoothing);
 }
 
 StepResult RunArchitectureStep(Context& context, const Supernet& supernet,
                                std::span<const int> path, const Tensor& images,
                                const Tensor& labels, std::span<GateGradients> gates) {
   Tape tape(context, GradientsOf::kActivations);
-  const Variable logits =
-      supernet.Forward(tape, images, path, gates, {.norm = NormMode::kBatchFrozen});
+  const Variable logits = supernet.Forward(tape, ImagesFor(context, supernet, images), path, gates,
+                                           {.norm = NormMode::kBatchFrozen});
   return FinishArchitectureStep(tape, logits, labels);
 }
 
@@ -74,15 +85,17 @@ StepResult RunForwardStep(Context& context, const Supernet& supernet, std::span<
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
   Tape tape(context, GradientsOf::kActivationsAndParameters);
-  return FinishWeightStep(tape, supernet.ForwardAll(tape, images, {}, options), labels, smoothing);
+  return FinishWeightStep(
+      tape, supernet.ForwardAll(tape, ImagesFor(context, supernet, images), {}, options), labels,
+      smoothing);
 }
 
 StepResult RunAllPathsArchitectureStep(Context& context, const Supernet& supernet,
                                        const Tensor& images, const Tensor& labels,
                                        std::span<GateGradients> gates) {
   Tape tape(context, GradientsOf::kActivations);
-  const Variable logits =
-      supernet.ForwardAll(tape, images, gates, {.norm = NormMode::kBatchFrozen});
+  const Variable logits = supernet.ForwardAll(tape, ImagesFor(context, supernet, images), gates,
+                                              {.norm = NormMode::kBatchFrozen});
   return FinishArchitectureStep(tape, logits, labels);
 }
 

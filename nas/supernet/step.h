@@ -1,5 +1,8 @@
 // The steps that a supernet and a single network take, without an optimiser: forward, loss,
 // backward. Training, planning, preparing and benchmarks all run these.
+//
+// Images come in f32; a step with a backward pass computes in the type of its supernet or network,
+// to which it rounds them. What only judges, RunForwardStep, computes in f32.
 // SPDX-License-Identifier: MIT
 #pragma once
 

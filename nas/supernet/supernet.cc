@@ -7,7 +7,8 @@
 
 namespace nasengine {
 
-Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
+Supernet::Supernet(Context& context, const SearchSpace& space, DType dtype)
+    : space_(space), dtype_(dtype) {
   const WeightStart own{.init = space.recipe.weight_init};
   const bool aligned = space.recipe.candidate_start == CandidateStart::kAligned;
   for (const SpaceNode& node : space_.nodes) {
@@ -28,6 +29,8 @@ Supernet::Supernet(Context& context, const SearchSpace& space) : space_(space) {
     }
     nodes_.push_back(std::move(built));
   }
+  if (dtype != DType::kBf16) return;
+  for (ParameterSlab* slab : Slabs()) slab->AllocateWorkingCopy();
 }
 
 void Supernet::Initialize(std::uint32_t seed) {
@@ -128,7 +131,7 @@ Path Supernet::SamplePath(const Rng& rng, std::uint64_t step) const {
 
 std::unique_ptr<Network> Supernet::Derive(Context& context, std::span<const int> path) const {
   auto network = std::make_unique<Network>(context, nasengine::Derive(space_, path),
-                                           space_.recipe.weight_init);
+                                           space_.recipe.weight_init, dtype_);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     const BuiltLayer* from =

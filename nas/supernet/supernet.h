@@ -21,13 +21,15 @@ using Path = std::vector<int>;
 
 class Supernet {
  public:
-  // Weights are zero until Initialize.
-  Supernet(Context& context, const SearchSpace& space);
+  // Weights are zero until Initialize. `dtype` is the type that steps compute in: bf16 keeps a copy
+  // of the weights in it.
+  Supernet(Context& context, const SearchSpace& space, DType dtype = DType::kF32);
 
   // Weights and alphas as the recipe wants them.
   void Initialize(std::uint32_t seed);
 
-  // images (n, h, w, c) -> logits (n, classes) through `path`. `gates` is empty, or one a block to
+  // images (n, h, w, c) -> logits (n, classes) in f32 through `path`. The images' type is that of
+  // the activations, dtype() or f32. `gates` is empty, or one a block to
   // be filled by the backward pass.
   Variable Forward(Tape& tape, const Tensor& images, std::span<const int> path,
                    std::span<GateGradients> gates, const ForwardOptions& options) const;
@@ -37,6 +39,7 @@ class Supernet {
                       const ForwardOptions& options) const;
 
   const SearchSpace& space() const { return space_; }
+  DType dtype() const { return dtype_; }
   int blocks() const { return static_cast<int>(gate_of_.size()); }
   // In the order of space().Gates().
   std::vector<BinaryGate>& gates() { return gates_; }
@@ -54,7 +57,7 @@ class Supernet {
   // Mean of the gates' entropies, in nats.
   double MeanEntropy() const { return nasengine::MeanEntropy(gates_); }
 
-  // The network of `path` with this supernet's weights.
+  // The network of `path` with this supernet's weights and type.
   std::unique_ptr<Network> Derive(Context& context, std::span<const int> path) const;
 
  private:
@@ -69,6 +72,7 @@ class Supernet {
   GateGradients* GatesOf(std::span<GateGradients> gates, const Node& node) const;
 
   SearchSpace space_;
+  DType dtype_;
   std::vector<Node> nodes_;
   std::vector<BinaryGate> gates_;
   std::vector<int> gate_of_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "nas/train/evaluator.h"
 
+#include "autograd/functions/buffers.h"
 #include "nas/supernet/step.h"
 
 namespace nasengine {
@@ -51,7 +52,7 @@ void CalibrateBatchNorms(Context& context, Network& network, Loader& loader, int
   for (int i = 0; i < batches; ++i) {
     const Batch batch = loader.Next();
     Tape tape(context, GradientsOf::kNothing);
-    network.Forward(tape, batch.images,
+    network.Forward(tape, InType(context, batch.images, network.dtype()),
                     {.norm = NormMode::kBatch, .norm_momentum = 1.0f / static_cast<float>(i + 1)});
   }
 }

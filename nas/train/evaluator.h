@@ -1,4 +1,5 @@
-// Accuracy and loss over a whole set, and the running statistics that an evaluation needs.
+// Accuracy and loss over a whole set, in f32 whatever type training computes in, and the running
+// statistics that an evaluation needs.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -24,7 +25,7 @@ Evaluation Evaluate(Context& context, const Supernet& supernet, std::span<const 
                     EvalBatches& batches);
 
 // Replaces the running statistics by their plain average over the next `batches` batches of
-// `loader`.
+// `loader`, computed in the network's type as in its training.
 void CalibrateBatchNorms(Context& context, Network& network, Loader& loader, int batches);
 
 }  // namespace nasengine

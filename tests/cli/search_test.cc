@@ -97,6 +97,27 @@ TEST_F(SearchTest, SameSeedSameBitsOtherSeedOthers) {
   EXPECT_NE(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("c/weights.safetensors")));
 }
 
+TEST_F(SearchTest, ASearchInBf16RepeatsItselfAndSaysSo) {
+  const ProgramResult result = Search("a", {"--dtype", "bf16", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json summary = Json::parse(result.out);
+  EXPECT_EQ(summary["dtype"], "bf16");
+  const ProgramResult again =
+      RunProgram({"search", "--config", Path("a/run.toml"), "--out", Path("b")}, "/");
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(Timeless("a"), Timeless("b"));
+  EXPECT_EQ(ReadFile(Path("a/weights.safetensors")), ReadFile(Path("b/weights.safetensors")));
+  const Json f32 = Json::parse(Search("c", {"--json"}).out);
+  EXPECT_LT(summary["peak_bytes"]["activations"], f32["peak_bytes"]["activations"]);
+  EXPECT_LT(summary["planned_peak_bytes"], f32["planned_peak_bytes"]);
+  // What is saved is the f32 master, which any tool evaluates.
+  const ProgramResult evaluated =
+      RunProgram({"eval", "--network", Path("a/architecture.json"), "--weights",
+                  Path("a/weights.safetensors"), "--data", task_.data, "--json"});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_EQ(Json::parse(evaluated.out)["top1"], summary["accuracy"]["test_top1"]);
+}
+
 TEST_F(SearchTest, EveryAlgorithmRepeatsItself) {
   for (const std::string algorithm : {"proxyless-g-two", "proxyless-r", "darts", "random"}) {
     const std::string a = algorithm + "-a";

@@ -68,7 +68,7 @@ TEST(UsageTest, RefusesWhatIsNotThere) {
   for (const std::string command : {"profile", "compare", "export", "report", "zoo"}) {
     ExpectRefusal(RunProgram({command}), 2, {"unknown command '" + command + "'"});
   }
-  ExpectRefusal(RunProgram({"search", "--dtype", "bf16"}), 1, {"bf16", "f32"});
+  ExpectRefusal(RunProgram({"search", "--dtype", "f16"}), 1, {"f16", "f32, bf16"});
   ExpectRefusal(RunProgram({"search", "--algorithm", "magic"}), 1,
                 {"magic", "proxyless-g, proxyless-g-two"});
   ExpectRefusal(RunProgram({"search", "--objective", "target"}), 1, {"target", "add-linear"});

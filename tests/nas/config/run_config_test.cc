@@ -167,8 +167,8 @@ TEST(RunConfigTest, ValidatesWords) {
             "--objective: found 'target', accepted: add-linear, mul-log, none");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.preset = "mine"; }),
             "--preset: found 'mine', accepted: official, official-parallel, official-cifar");
-  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.dtype = "bf16"; }),
-            "--dtype: found 'bf16', accepted: f32");
+  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.dtype = "f16"; }),
+            "--dtype: found 'f16', accepted: f32, bf16");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.init = "zero"; }),
             "--init: found 'zero', accepted: inherited, random");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.device = "cuda:0"; }),

@@ -18,10 +18,11 @@ constexpr std::int64_t kBatch = 32;
 class MemoryPlanTest : public SupernetFixture {
  protected:
   // Counts real steps of `space` along `path` in an allocator of their own; the batch is not in it.
-  MemoryPlan Count(const SearchSpace& space, const Path& path, PlannedStep step) {
+  MemoryPlan Count(const SearchSpace& space, const Path& path, PlannedStep step,
+                   DType dtype = DType::kF32) {
     CachingAllocator counted(context().backend());
     const std::unique_ptr<Context> own = context().Sibling(counted, context().registry());
-    Supernet supernet(*own, space);
+    Supernet supernet(*own, space, dtype);
     supernet.Initialize(1);
     for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(*own);
     const Batch batch = RandomBatch(space, kBatch);  // from the fixture's allocator
@@ -33,9 +34,9 @@ class MemoryPlanTest : public SupernetFixture {
   }
 
   MemoryPlan Plan(const SearchSpace& space, const Path& path, PlannedStep step,
-                  std::int64_t batch = kBatch) {
+                  std::int64_t batch = kBatch, DType dtype = DType::kF32) {
     return PlanStep(space, path, context().registry(),
-                    {.batch = batch, .step = step, .threads = context().threads()});
+                    {.batch = batch, .dtype = dtype, .step = step, .threads = context().threads()});
   }
 
   static void ExpectWithin(double share, std::int64_t plan, std::int64_t count) {
@@ -51,15 +52,30 @@ TEST_F(MemoryPlanTest, AgreesWithTheCountOfRealSteps) {
   for (const PlannedStep step :
        {PlannedStep::kWeights, PlannedStep::kArchitecture, PlannedStep::kTwoPaths,
         PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture, PlannedStep::kEvaluation}) {
-    SCOPED_TRACE(static_cast<int>(step));
-    const MemoryPlan plan = Plan(space, largest, step);
-    const MemoryPlan count = Count(space, largest, step);
-    ExpectWithin(0.02, plan.peak - plan.workspace, count.peak - count.workspace);
-    ExpectWithin(0.05, plan.peak, count.peak);
-    ExpectWithin(0.02, plan.weights, count.weights);
-    ExpectWithin(0.02, plan.activations, count.activations);
-    EXPECT_EQ(plan.optimizer, count.optimizer);
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      SCOPED_TRACE(StrCat(static_cast<int>(step), " ", Name(dtype)));
+      const MemoryPlan plan = Plan(space, largest, step, kBatch, dtype);
+      const MemoryPlan count = Count(space, largest, step, dtype);
+      ExpectWithin(0.02, plan.peak - plan.workspace, count.peak - count.workspace);
+      ExpectWithin(0.05, plan.peak, count.peak);
+      ExpectWithin(0.02, plan.weights, count.weights);
+      ExpectWithin(0.02, plan.activations, count.activations);
+      EXPECT_EQ(plan.optimizer, count.optimizer);
+    }
   }
+}
+
+// Activations halve but for their statistics; weights grow by half of what multiplies them.
+TEST_F(MemoryPlanTest, Bf16HalvesActivationsAndAddsACopyOfTheWeights) {
+  const SearchSpace space = LoadSpace("fashion");
+  const Path largest = LargestPath(space);
+  const MemoryPlan f32 = Plan(space, largest, PlannedStep::kWeights, 128);
+  const MemoryPlan bf16 = Plan(space, largest, PlannedStep::kWeights, 128, DType::kBf16);
+  const double share = static_cast<double>(bf16.activations) / static_cast<double>(f32.activations);
+  EXPECT_NEAR(share, 0.5, 0.02);
+  EXPECT_GT(bf16.weights, f32.weights);
+  EXPECT_LT(bf16.weights, f32.weights * 3 / 2);
+  EXPECT_EQ(bf16.optimizer, f32.optimizer);
 }
 
 TEST_F(MemoryPlanTest, CategoriesAddUpAndFollowTheBatch) {

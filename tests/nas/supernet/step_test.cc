@@ -189,5 +189,78 @@ TEST_F(ArchitectureStepTest, WithEveryBlockSkippedThereIsALossAndNoGateGradient)
   EXPECT_TRUE(gates[1].values.empty());
 }
 
+// The same supernet in both types.
+class WorkingTypeStepTest : public SupernetFixture {
+ protected:
+  WorkingTypeStepTest()
+      : space_(TinySpace({.blocks = 3, .candidates = {"3x3_MBConv3", "5x5_MBConv6"}})),
+        f32_(context(), space_),
+        bf16_(context(), space_, DType::kBf16) {
+    f32_.Initialize(3);
+    bf16_.Initialize(3);
+  }
+
+  // Tensors stored in bf16 from the images to the loss: seven a block, four around them.
+  static constexpr double kRoundings = 3 * 7 + 4;
+  static constexpr double kRounding = 0x1p-8;
+
+  const SearchSpace space_;
+  Supernet f32_;
+  Supernet bf16_;
+};
+
+TEST_F(WorkingTypeStepTest, StepsFollowThoseInF32) {
+  const Batch batch = RandomBatch(space_, 16);
+  const Path path{1, 0, 1};
+  const double loss =
+      RunWeightStep(context(), f32_, path, batch.images, batch.labels, 0.1f, {}).loss;
+  EXPECT_NEAR(RunWeightStep(context(), bf16_, path, batch.images, batch.labels, 0.1f, {}).loss,
+              loss, kRoundings * kRounding * loss);
+  for (ParameterSlab* slab : bf16_.Slabs(path)) {
+    EXPECT_EQ(slab->gradients().dtype(), DType::kF32);
+    slab->DropGradients();
+  }
+  std::vector<GateGradients> expected(path.size()), found(path.size());
+  RunArchitectureStep(context(), f32_, path, batch.images, batch.labels, expected);
+  RunArchitectureStep(context(), bf16_, path, batch.images, batch.labels, found);
+  double squares = 0, distance = 0;
+  for (std::size_t block = 0; block < path.size(); ++block) {
+    ASSERT_EQ(found[block].values.size(), expected[block].values.size());
+    for (std::size_t k = 0; k < expected[block].values.size(); ++k) {
+      squares += std::pow(expected[block].values[k], 2);
+      distance += std::pow(found[block].values[k] - expected[block].values[k], 2);
+    }
+  }
+  EXPECT_LT(std::sqrt(distance / squares), 2 * kRoundings * kRounding);
+  EXPECT_GT(distance, 0);
+}
+
+TEST_F(WorkingTypeStepTest, WhatOnlyJudgesComputesInF32) {
+  const Batch batch = RandomBatch(space_, 16);
+  const Path path{1, 0, 1};
+  EXPECT_EQ(RunForwardStep(context(), bf16_, path, batch.images, batch.labels).loss,
+            RunForwardStep(context(), f32_, path, batch.images, batch.labels).loss);
+}
+
+TEST_F(WorkingTypeStepTest, ADerivedNetworkHasTypeAndCopies) {
+  const auto network = bf16_.Derive(context(), Path{1, 0, 1});
+  EXPECT_EQ(network->dtype(), DType::kBf16);
+  const auto expect_copies = [&] {
+    for (const ParameterSlab* slab : network->Slabs()) {
+      const Tensor copy = slab->working_copy();
+      for (std::int64_t i = 0; i < copy.elements(); ++i) {
+        ASSERT_EQ(copy.As<BFloat16>()[i].bits, Narrow(slab->values().As<float>()[i]).bits);
+      }
+    }
+  };
+  expect_copies();
+  const StateDict state = network->state_dict();
+  for (const StateDict::Entry& entry : state.entries())
+    EXPECT_EQ(entry.tensor.dtype(), DType::kF32);
+  for (std::int64_t i = 0; i < 5; ++i) Set(state.entries().front().tensor, i, 0.3);
+  network->RefreshWorkingCopies();
+  expect_copies();
+}
+
 }  // namespace
 }  // namespace nasengine

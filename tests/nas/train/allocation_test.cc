@@ -103,10 +103,11 @@ class AllocationTest : public SupernetFixture {
  protected:
   // Prepares both kinds of step of the searcher and takes them for a while on the default space.
   template <class SearcherOfSteps>
-  void ExpectStepsFromTheRegion(std::int64_t batch_size, std::uint64_t steps) {
+  void ExpectStepsFromTheRegion(std::int64_t batch_size, std::uint64_t steps,
+                                DType dtype = DType::kF32) {
     const SearchSpace space = LoadSpace("fashion");
     const LatencyModel model(space, FakeLatencyTable(space));
-    Supernet supernet(context(), space);
+    Supernet supernet(context(), space, dtype);
     supernet.Initialize(1);
     const Batch batch = RandomBatch(space, batch_size);
     SearcherOfSteps searcher(
@@ -134,6 +135,10 @@ class AllocationTest : public SupernetFixture {
 
 TEST_F(AllocationTest, StepsOfTwoPathsComeFromTheRegion) {
   ExpectStepsFromTheRegion<TwoPathSearcher>(8, 40);
+}
+
+TEST_F(AllocationTest, StepsInBf16ComeFromTheRegion) {
+  ExpectStepsFromTheRegion<GradientSearcher>(8, 40, DType::kBf16);
 }
 
 TEST_F(AllocationTest, StepsOfAllPathsComeFromTheRegion) {
