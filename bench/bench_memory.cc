@@ -61,7 +61,8 @@ MemoryPlan WithoutImages(MemoryPlan counted) {
 
 // Takes the steps that have a path of their own: interleaved for their times, then each alone on
 // memory that nothing has touched for its bytes.
-void Measure(Workbench& bench, const SearchSpace& space, int rounds, MemoryPoint& point) {
+void Measure(Workbench& bench, const SearchSpace& space, DType dtype, int rounds,
+             MemoryPoint& point) {
   std::vector<MemoryCase*> real;
   std::vector<PlannedStep> kinds;
   for (MemoryCase& one : point.cases) {
@@ -71,7 +72,7 @@ void Measure(Workbench& bench, const SearchSpace& space, int rounds, MemoryPoint
   }
   const Path largest = MostKeepingPath(space);
   {
-    SupernetSteps steps(bench, space, point.batch, kinds);
+    SupernetSteps steps(bench, space, point.batch, kinds, dtype);
     steps.SetPath(largest);
     std::vector<Contender> contenders;
     for (const MemoryCase* one : real) {
@@ -87,7 +88,7 @@ void Measure(Workbench& bench, const SearchSpace& space, int rounds, MemoryPoint
   for (MemoryCase* one : real) {
     bench.allocator().ReleaseCached();
     ResetResidentPeak();
-    SupernetSteps steps(bench, space, point.batch, {&one->step.planned, 1});
+    SupernetSteps steps(bench, space, point.batch, {&one->step.planned, 1}, dtype);
     steps.SetPath(largest);
     one->measured->counted = WithoutImages(steps.Count(one->step.planned));
     one->measured->resident_bytes = ResidentPeakBytes();
@@ -95,11 +96,10 @@ void Measure(Workbench& bench, const SearchSpace& space, int rounds, MemoryPoint
   bench.allocator().ReleaseCached();
 }
 
-void PrintHeader(const SearchSpace& space) {
-  fmt::print(
-      "\n{} {}, f32\n  {:>2} {:>4} {:<29}{:<8}{:>11}{:>12}{:>11}{:>7}{:>7}{:>7}{:>11}{:>9}\n",
-      space.name, ToString(space.input), "k", "n", "step", "path", "peak", "activations",
-      "workspace", "/darts", "/model", "/count", "resident", "step ms");
+void PrintHeader(const SearchSpace& space, DType dtype) {
+  fmt::print("\n{} {}, {}\n  {:>2} {:>4} {:<29}{:<8}{:>11}{:>12}{:>11}{:>7}{:>7}{:>7}{:>11}{:>9}\n",
+             space.name, ToString(space.input), Name(dtype), "k", "n", "step", "path", "peak",
+             "activations", "workspace", "/darts", "/model", "/count", "resident", "step ms");
 }
 
 void PrintPoint(const MemoryPoint& point) {
@@ -131,7 +131,7 @@ Json ToJson(const MemoryPlan& plan) {
           {"peak", plan.peak}};
 }
 
-void AppendRows(const SearchSpace& space, const MemoryPoint& point, Json& rows) {
+void AppendRows(const SearchSpace& space, DType dtype, const MemoryPoint& point, Json& rows) {
   const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
   for (const MemoryCase& one : point.cases) {
     const std::optional<MeasuredStep>& real = one.measured;
@@ -140,7 +140,7 @@ void AppendRows(const SearchSpace& space, const MemoryPoint& point, Json& rows) 
                     {"algorithm", one.step.algorithm},
                     {"candidates", point.candidates},
                     {"batch", point.batch},
-                    {"dtype", "f32"},
+                    {"dtype", Name(dtype)},
                     {"peak_bytes", one.planned.peak},
                     {"step_ms", real ? Json(real->ms) : Json()},
                     {"space", space.name},
@@ -210,7 +210,7 @@ class MemoryBenchmark {
 
  private:
   void RunSpace(const SearchSpace& space) {
-    if (!options_.json) PrintHeader(space);
+    if (!options_.json) PrintHeader(space, options_.dtype);
     const std::vector<std::int64_t> batches = BatchesOf(space, options_);
     std::vector<MemoryPoint> points;
     for (int candidates = kFewestCandidates; candidates <= kMostCandidates; ++candidates) {
@@ -227,18 +227,20 @@ class MemoryBenchmark {
 
   MemoryPoint RunPoint(const SearchSpace& space, int candidates, std::int64_t batch, bool real) {
     const SearchSpace shorter = WithCandidates(space, candidates);
-    const CaseOptions case_options{.batch = batch, .threads = bench_.threads()};
+    const CaseOptions case_options{
+        .batch = batch, .dtype = options_.dtype, .threads = bench_.threads()};
     MemoryPoint point{candidates, batch, PlanCases(shorter, bench_.registry(), case_options)};
     const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
     if (real && all.peak <= DefaultMemoryBudget()) {
-      Measure(bench_, shorter, options_.rounds > 0 ? options_.rounds : kRounds, point);
+      Measure(bench_, shorter, options_.dtype, options_.rounds > 0 ? options_.rounds : kRounds,
+              point);
     }
     for (const MemoryCase& one : point.cases) {
       if (one.measured) {
         resident_peak_bytes_ = std::max(resident_peak_bytes_, one.measured->resident_bytes);
       }
     }
-    AppendRows(space, point, document_["rows"]);
+    AppendRows(space, options_.dtype, point, document_["rows"]);
     if (!options_.json) PrintPoint(point);
     return point;
   }

@@ -79,8 +79,9 @@ struct StepCase {
 
 // Beside what else runs here.
 bool Fits(const Workbench& bench, const SearchSpace& space, const SearchStep& step,
-          std::int64_t batch) {
+          std::int64_t batch, DType dtype) {
   const PlanOptions plan{.batch = batch,
+                         .dtype = dtype,
                          .step = step.planned,
                          .threads = bench.threads(),
                          .policy = {},
@@ -88,10 +89,10 @@ bool Fits(const Workbench& bench, const SearchSpace& space, const SearchStep& st
   return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= DefaultMemoryBudget();
 }
 
-void PrintSpace(const SearchSpace& space, std::int64_t batch, const std::vector<StepCase>& cases,
-                double noise, const MachineLimits& limits) {
-  fmt::print("\n{} {}, batch {}, f32; same against same {:.1f} %\n", space.name,
-             ToString(space.input), batch, 100 * noise);
+void PrintSpace(const SearchSpace& space, std::int64_t batch, DType dtype,
+                const std::vector<StepCase>& cases, double noise, const MachineLimits& limits) {
+  fmt::print("\n{} {}, batch {}, {}; same against same {:.1f} %\n", space.name,
+             ToString(space.input), batch, Name(dtype), 100 * noise);
   fmt::print("  {:<29}{:>10}{:>7}{:>10}{:>11}{:>12}{:>12}{:>9}\n", "step", "ms", "±%", "images/s",
              "x weights", "peak", "activations", "of FMA%");
   for (const StepCase& one : cases) {
@@ -105,13 +106,13 @@ void PrintSpace(const SearchSpace& space, std::int64_t batch, const std::vector<
   std::fflush(stdout);
 }
 
-Json ToRow(const SearchSpace& space, std::int64_t batch, const StepCase& one, double noise,
-           const MachineLimits& limits) {
+Json ToRow(const SearchSpace& space, std::int64_t batch, DType dtype, const StepCase& one,
+           double noise, const MachineLimits& limits) {
   return {{"name", StrCat(space.name, " ", NameOf(one.step))},
           {"algorithm", one.step.algorithm},
           {"candidates", MostCandidates(space)},
           {"batch", batch},
-          {"dtype", "f32"},
+          {"dtype", Name(dtype)},
           {"peak_bytes", one.peak.peak},
           {"step_ms", one.ms.median},
           {"mad_ms", one.ms.mad},
@@ -128,13 +129,14 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
   const std::int64_t batch = options.batch > 0 ? options.batch
                              : large           ? kLargeImageBatch
                                                : kSmallImageBatch;
+  const DType dtype = options.dtype;
   const std::regex filter(options.filter);
   std::vector<StepCase> cases;
   std::vector<PlannedStep> kinds;
   for (const SearchStep& step : kSearchSteps) {
     const std::string name = StrCat(space.name, " ", NameOf(step));
     if (!std::regex_search(name, filter)) continue;
-    if (!Fits(bench, space, step, batch)) {
+    if (!Fits(bench, space, step, batch, dtype)) {
       fmt::print(stderr, "{}: does not fit into memory and is left out\n", name);
       continue;
     }
@@ -142,7 +144,7 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
     kinds.push_back(step.planned);
   }
   if (cases.empty()) return;
-  SupernetSteps steps(bench, space, batch, kinds);
+  SupernetSteps steps(bench, space, batch, kinds, dtype);
   std::vector<Contender> contenders;
   for (const StepCase& one : cases) {
     contenders.push_back(
@@ -162,8 +164,8 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
     cases[i].peak = steps.Count(cases[i].step.planned);
   }
   const double noise = SameAgainstSame(times.front(), times.back());
-  for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, one, noise, limits));
-  if (!options.json) PrintSpace(space, batch, cases, noise, limits);
+  for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, dtype, one, noise, limits));
+  if (!options.json) PrintSpace(space, batch, dtype, cases, noise, limits);
 }
 
 }  // namespace

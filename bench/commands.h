@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/tensor.h"
+
 namespace nasengine {
 
 struct BenchOptions {
@@ -18,6 +20,8 @@ struct BenchOptions {
   bool reference = false;
   // Names of spaces or their files; empty: all that are built in.
   std::vector<std::string> spaces;
+  // That steps compute in, f32 or bf16.
+  DType dtype = DType::kF32;
   // Images of a batch; 0: what each space is measured with by default.
   std::int64_t batch = 0;
   // Rounds of a step; 0: enough for a steady median.

@@ -11,18 +11,24 @@
 namespace nasengine {
 namespace {
 
-constexpr std::int64_t kBytesPerNumber = 4;
+constexpr std::int64_t kF32Bytes = 4;
 
 // The candidates that a block evaluates; none where Zero is active.
 using Evaluated = std::vector<const LayerDesc*>;
 
-std::int64_t Elements(const Size3& size, std::int64_t channels) {
-  return size.h * size.w * channels;
-}
+// A batch of images and what a number of their activations takes.
+struct BatchOf {
+  std::int64_t images = 1;
+  std::int64_t number_bytes = kF32Bytes;
+
+  std::int64_t Bytes(const Size3& size, std::int64_t channels) const {
+    return images * size.h * size.w * channels * number_bytes;
+  }
+};
 
 // What a batch norm keeps: its input, and two numbers a channel whatever the batch.
-std::int64_t KeptByNorm(const Size3& size, std::int64_t channels, std::int64_t batch) {
-  return batch * Elements(size, channels) + 2 * channels;
+std::int64_t KeptByNorm(const Size3& size, std::int64_t channels, const BatchOf& batch) {
+  return batch.Bytes(size, channels) + 2 * channels * kF32Bytes;
 }
 
 // A block that does not expand is cheaper to compute again than to keep.
@@ -37,19 +43,20 @@ struct Reads {
   bool block_inputs = false;  // for candidates that are evaluated in the backward pass
 };
 
-// Numbers that a layer keeps of its own making; its input and its output are counted by the graph.
-std::int64_t KeptInside(const LayerDesc& layer, const Reads& reads, std::int64_t batch) {
+// Bytes that a layer keeps of its own making; its input and its output are counted by the graph.
+std::int64_t KeptInside(const LayerDesc& layer, const Reads& reads, const BatchOf& batch) {
   switch (layer.op) {
     case LayerOp::kConv:
       return KeptByNorm(layer.out, layer.out.c, batch);
     case LayerOp::kMbconv: {
       const std::int64_t middle = ExpandedChannels(layer);
-      if (IsComputedAgain(layer)) return 2 * (middle + layer.out.c);
+      if (IsComputedAgain(layer)) return 2 * (middle + layer.out.c) * kF32Bytes;
       return KeptByNorm(layer.in, middle, batch) + KeptByNorm(layer.out, middle, batch) +
              KeptByNorm(layer.out, layer.out.c, batch);
     }
     case LayerOp::kClassifier:
-      return batch * (layer.out.c + (reads.conv_inputs ? layer.in.c : 0));
+      return batch.images * layer.out.c * kF32Bytes +
+             (reads.conv_inputs ? batch.Bytes({1, 1, layer.in.c}, layer.in.c) : 0);
     case LayerOp::kZero:
       break;
   }
@@ -58,16 +65,17 @@ std::int64_t KeptInside(const LayerDesc& layer, const Reads& reads, std::int64_t
 
 // What goes from layer to layer: a skipped block hands on its input under its own name.
 struct Value {
-  std::int64_t numbers = 0;
+  std::int64_t bytes = 0;
   bool wants_gradient = false;
   bool read = false;  // by a backward function
 };
 
 // `evaluated_of(choice, block)` gives what a searchable block evaluates.
 template <class EvaluatedOf>
-std::int64_t Kept(const SearchSpace& space, const Reads& reads, std::int64_t batch,
+std::int64_t Kept(const SearchSpace& space, const Reads& reads, const BatchOf& batch,
                   const EvaluatedOf& evaluated_of) {
-  std::vector<Value> values(1);  // the image, of which nothing is counted
+  const bool copies_images = batch.number_bytes != kF32Bytes;
+  std::vector<Value> values{{.bytes = copies_images ? batch.Bytes(space.input, space.input.c) : 0}};
   std::map<std::string, std::size_t> value_of{{std::string(kImageInput), 0}};
   std::int64_t kept = 0;
   std::size_t block = 0;
@@ -85,7 +93,7 @@ std::int64_t Kept(const SearchSpace& space, const Reads& reads, std::int64_t bat
     const bool recorded = reads.conv_inputs || values[input].wants_gradient;
     for (const LayerDesc* layer : evaluated) {
       if (recorded) kept += KeptInside(*layer, reads, batch);
-      if (gated) kept += batch * Elements(desc.out, desc.out.c);
+      if (gated) kept += batch.Bytes(desc.out, desc.out.c);
     }
     const bool again = recorded && std::ranges::any_of(evaluated, [](const LayerDesc* layer) {
                          return IsComputedAgain(*layer);
@@ -93,10 +101,10 @@ std::int64_t Kept(const SearchSpace& space, const Reads& reads, std::int64_t bat
     values[input].read = values[input].read || again || (gated && reads.block_inputs) ||
                          (desc.op != LayerOp::kClassifier && reads.conv_inputs);
     values.push_back(
-        {.numbers = batch * Elements(desc.out, desc.out.c), .wants_gradient = recorded || gated});
+        {.bytes = batch.Bytes(desc.out, desc.out.c), .wants_gradient = recorded || gated});
   }
-  for (const Value& value : values) kept += value.read ? value.numbers : 0;
-  return kBytesPerNumber * kept;
+  for (const Value& value : values) kept += value.read ? value.bytes : 0;
+  return kept;
 }
 
 Reads ReadsOf(PlannedStep step) {
@@ -118,9 +126,10 @@ Reads ReadsOf(PlannedStep step) {
 }  // namespace
 
 std::int64_t KeptBytes(const SearchSpace& space, PlannedStep step, std::span<const int> path,
-                       std::int64_t batch) {
+                       std::int64_t batch, DType dtype) {
+  const BatchOf images{.images = batch, .number_bytes = SizeOf(dtype)};
   const bool all_paths = TakesAllPaths(step);
-  return Kept(space, ReadsOf(step), batch, [&](const ChoiceNode& choice, std::size_t block) {
+  return Kept(space, ReadsOf(step), images, [&](const ChoiceNode& choice, std::size_t block) {
     Evaluated evaluated;
     for (int k = 0; k < static_cast<int>(choice.candidates.size()); ++k) {
       const LayerDesc& candidate = choice.candidates[static_cast<std::size_t>(k)];
@@ -137,7 +146,7 @@ std::vector<int> MostKeepingPath(const SearchSpace& space) {
   for (const ChoiceNode* choice : space.Choices()) {
     std::vector<std::int64_t> kept;
     for (const LayerDesc& candidate : choice->candidates) {
-      kept.push_back(KeptInside(candidate, reads, 1));
+      kept.push_back(KeptInside(candidate, reads, {}));
     }
     path.push_back(static_cast<int>(std::ranges::max_element(kept) - kept.begin()));
   }

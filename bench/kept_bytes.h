@@ -10,7 +10,9 @@
 // bottleneck, which normalises again what it reads, so keeps E1 + E2 + O in a weight step and
 // E1 + E2 + 2 O in an architecture step; one that does not expand is computed again from its input,
 // and keeps only that. A value is kept once, however many read it; an architecture step keeps
-// nothing of what comes before its first gate; the images belong to the data.
+// nothing of what comes before its first gate; the images belong to the data, but for their copy in
+// bf16. What is kept is of the type that steps compute in; the statistics of batch norms and the
+// gradient of the logits are f32 always.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -23,10 +25,10 @@
 
 namespace nasengine {
 
-// Bytes in f32 for a batch of `batch` images; `path` is ignored by a step of all paths. Throws
-// kUnsupported for an evaluation, which has no backward pass.
+// Bytes for a batch of `batch` images, computed in `dtype`; `path` is ignored by a step of all
+// paths. Throws kUnsupported for an evaluation, which has no backward pass.
 std::int64_t KeptBytes(const SearchSpace& space, PlannedStep step, std::span<const int> path,
-                       std::int64_t batch);
+                       std::int64_t batch, DType dtype = DType::kF32);
 
 // The candidate of every block that keeps most in a weight step, the first of equals. A kernel's
 // size adds nothing to what is kept, so in the built-in spaces this is 3x3_MBConv6.

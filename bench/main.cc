@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -63,6 +64,9 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
   command.add_option("--space", options.spaces, "step, memory: a space's name or file");
   command.add_option("--batch", options.batch, "step, memory: images of a batch")
       ->check(CheckCount);
+  command.add_option("--dtype", options.dtype, "step, memory: f32 (default) or bf16")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, DType>{{"f32", DType::kF32}, {"bf16", DType::kBf16}}));
   command.add_option("--rounds", options.rounds, "rounds to take the median of")->check(CheckCount);
   command.add_option("--svg", options.svg, "memory: a picture of it, such as memory.svg");
   command.add_option("--table", options.table, "search-table: nasbench201_accuracy.csv");

@@ -46,11 +46,12 @@ class CasePlanner {
     for (const Path& path : paths) {
       plans.push_back(PlanStep(space_, path, registry_,
                                {.batch = options_.batch,
+                                .dtype = options_.dtype,
                                 .step = step.planned,
                                 .threads = options_.threads,
                                 .policy = {},
                                 .data_bytes = 0}));
-      kept += KeptBytes(space_, step.planned, path, options_.batch);
+      kept += KeptBytes(space_, step.planned, path, options_.batch, options_.dtype);
     }
     return {.step = step,
             .path = kind,

@@ -47,6 +47,7 @@ struct MemoryPoint {
 
 struct CaseOptions {
   std::int64_t batch = 1;
+  DType dtype = DType::kF32;
   int threads = 1;
   int drawn_paths = 100;
 };

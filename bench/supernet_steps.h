@@ -16,10 +16,10 @@ namespace nasengine {
 
 class SupernetSteps {
  public:
-  // Prepares `steps`. Images are random numbers that stay the same; loading data is not part of a
-  // step here.
+  // Prepares `steps`, which compute in `dtype`. Images are random numbers that stay the same;
+  // loading data is not part of a step here.
   SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
-                std::span<const PlannedStep> steps);
+                std::span<const PlannedStep> steps, DType dtype = DType::kF32);
 
   // The path of the steps to come; drawn evenly for `draw`, or given.
   void DrawPath(std::uint64_t draw);

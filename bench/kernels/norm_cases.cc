@@ -1,4 +1,4 @@
-// Batch normalisation with ReLU6 over the expanded maps of the two built-in spaces.
+// Batch normalisation with ReLU6 over the expanded maps of the built-in spaces, f32 and bf16.
 // SPDX-License-Identifier: MIT
 #include <array>
 
@@ -18,9 +18,9 @@ constexpr Map kMaps[] = {{16, 112, 96}, {16, 56, 144}, {16, 28, 240},  {16, 14, 
                          {16, 7, 1152}, {128, 28, 48}, {128, 14, 144}, {128, 7, 192}};
 
 struct Tensors {
-  Tensors(Workbench& bench, const Map& map)
-      : x(bench.Random({map.n, map.size, map.size, map.channels}, 1)),
-        y(bench.Random({map.n, map.size, map.size, map.channels}, 2)) {
+  Tensors(Workbench& bench, const Map& map, DType dtype)
+      : x(bench.Random({map.n, map.size, map.size, map.channels}, 1, dtype)),
+        y(bench.Random({map.n, map.size, map.size, map.channels}, 2, dtype)) {
     for (std::uint32_t i = 0; i < vectors.size(); ++i) {
       vectors[i] = bench.Random({map.channels}, 3 + i);
     }
@@ -42,16 +42,17 @@ BatchNormForward::Args ForwardArgs(const Tensors& t) {
           .running_var = {}};
 }
 
-KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const Map& map) {
-  const Tensors t(bench, map);
+KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const Map& map, DType dtype) {
+  const Tensors t(bench, map, dtype);
   return TimeOperator<BatchNormForward>(bench, timing, ForwardArgs(t));
 }
 
-KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const Map& map) {
-  const Tensors t(bench, map);
+KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const Map& map,
+                         DType dtype) {
+  const Tensors t(bench, map, dtype);
   // Statistics that belong to x, as backward may expect.
   Dispatch<BatchNormForward>(bench.context(), ForwardArgs(t));
-  const Tensor dy = bench.Random(t.x.shape(), 9);
+  const Tensor dy = bench.Random(t.x.shape(), 9, dtype);
   return TimeOperator<BatchNormBackward>(bench, timing,
                                          {.x = t.x,
                                           .dy = dy,
@@ -65,33 +66,42 @@ KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const Map
                                           .dbeta = t.vectors[5]});
 }
 
+// A map that is moved so many times, of so many tensors of its size.
+struct Traffic {
+  double maps;
+  double tensors;
+};
+
+template <class Time>
+KernelCase MakeCase(const char* op, const Map& map, DType dtype, const Traffic& traffic,
+                    double flops, const Time& time) {
+  const auto elements = static_cast<double>(map.n * map.size * map.size * map.channels);
+  const double map_bytes = elements * static_cast<double>(SizeOf(dtype));
+  const std::string suffix = dtype == DType::kF32 ? "" : StrCat(" ", Name(dtype));
+  return {.op = op,
+          .shape = ImageName(map.size, map.channels, map.n) + suffix,
+          .bytes = traffic.maps * map_bytes,
+          .flops = flops * elements,
+          .terms = elements / static_cast<double>(map.channels),
+          .footprint_bytes = traffic.tensors * map_bytes,
+          .time = [=](Workbench& bench, const KernelTiming& timing) {
+            return time(bench, timing, map, dtype);
+          }};
+}
+
 }  // namespace
 
 std::vector<KernelCase> NormCases() {
+  // The statistics of the whole batch come before the first result, so that a map is read twice and
+  // written once; backward reads two maps twice and writes one.
+  constexpr Traffic kForward{.maps = 3, .tensors = 2};
+  constexpr Traffic kBackward{.maps = 5, .tensors = 3};
   std::vector<KernelCase> cases;
-  for (const Map& map : kMaps) {
-    const auto elements = static_cast<double>(map.n * map.size * map.size * map.channels);
-    const std::string shape = ImageName(map.size, map.channels, map.n);
-    // The statistics of the whole batch come before the first result, so that a map is read twice
-    // and written once; backward reads two maps twice and writes one.
-    cases.push_back({.op = BatchNormForward::kName,
-                     .shape = shape,
-                     .bytes = 4 * 3 * elements,
-                     .flops = 6 * elements,
-                     .terms = elements / static_cast<double>(map.channels),
-                     .footprint_bytes = 4 * 2 * elements,
-                     .time = [map](Workbench& bench, const KernelTiming& timing) {
-                       return TimeForward(bench, timing, map);
-                     }});
-    cases.push_back({.op = BatchNormBackward::kName,
-                     .shape = shape,
-                     .bytes = 4 * 5 * elements,
-                     .flops = 12 * elements,
-                     .terms = elements / static_cast<double>(map.channels),
-                     .footprint_bytes = 4 * 3 * elements,
-                     .time = [map](Workbench& bench, const KernelTiming& timing) {
-                       return TimeBackward(bench, timing, map);
-                     }});
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    for (const Map& map : kMaps) {
+      cases.push_back(MakeCase(BatchNormForward::kName, map, dtype, kForward, 6, TimeForward));
+      cases.push_back(MakeCase(BatchNormBackward::kName, map, dtype, kBackward, 12, TimeBackward));
+    }
   }
   return cases;
 }

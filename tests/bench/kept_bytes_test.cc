@@ -34,6 +34,16 @@ TEST_F(KeptBytesTest, CountsWhatAPathsBackwardReads) {
             4 * (kStem + kStemOutput + kBlock1 + kBlock1Output + kBlock2 + kClassifier));
 }
 
+// Statistics and the logits' gradient stay f32, and the stem reads a copy of the images.
+TEST_F(KeptBytesTest, Bf16KeepsHalfOfTheActivations) {
+  constexpr std::int64_t kImages = kBatch * 64 * 2;
+  constexpr std::int64_t kWide = 2 * 4 + 2 * (12 + 12 + 8) + 2 * (24 + 24 + 8) + kBatch * 3;
+  const std::vector<int> path{0, 0};
+  const std::int64_t f32 = KeptBytes(space_, PlannedStep::kWeights, path, kBatch);
+  EXPECT_EQ(KeptBytes(space_, PlannedStep::kWeights, path, kBatch, DType::kBf16),
+            f32 / 2 + 2 * kWide + 2 * kImages);
+}
+
 TEST_F(KeptBytesTest, ASkippedBlockKeepsNothing) {
   // Nor is block1's output kept, which nothing but pooling reads then.
   EXPECT_EQ(KeptBytes(space_, PlannedStep::kWeights, std::vector{0, 2}, kBatch),
@@ -90,10 +100,14 @@ TEST_F(KeptBytesTest, PlansAgreeWithTheModel) {
     const std::vector<int> path = MostKeepingPath(space);
     for (const PlannedStep step :
          {PlannedStep::kWeights, PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture}) {
-      const auto model = static_cast<double>(KeptBytes(space, step, path, kBatch));
-      const auto planned = static_cast<double>(
-          PlanStep(space, path, registry, {.batch = kBatch, .step = step}).activations);
-      EXPECT_NEAR(planned, model, 0.05 * model) << name << ", step " << static_cast<int>(step);
+      for (const DType dtype : {DType::kF32, DType::kBf16}) {
+        const auto model = static_cast<double>(KeptBytes(space, step, path, kBatch, dtype));
+        const PlanOptions options{.batch = kBatch, .dtype = dtype, .step = step};
+        const auto planned =
+            static_cast<double>(PlanStep(space, path, registry, options).activations);
+        EXPECT_NEAR(planned, model, 0.05 * model)
+            << name << ", step " << static_cast<int>(step) << " in " << Name(dtype);
+      }
     }
   }
 }
