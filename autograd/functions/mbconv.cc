@@ -63,9 +63,9 @@ class Block {
                             {.geometry = geometry_,
                              .norm = Norm(),
                              .x = x,
-                             .expand = StageOf(expands_, expand_),
-                             .depthwise = StageOf(true, depthwise_),
-                             .project = StageOf(true, project_),
+                             .expand = StageOf(expands_, expand_, x.dtype()),
+                             .depthwise = StageOf(true, depthwise_, x.dtype()),
+                             .project = StageOf(true, project_, x.dtype()),
                              .e1 = to.e1.view(),
                              .e2 = to.e2.view(),
                              .o = to.o.view(),
@@ -91,9 +91,9 @@ class Block {
         .e2 = from.e2,
         .o = from.o,
         .dy = dy,
-        .expand = StageOf(expands_, expand_),
-        .depthwise = StageOf(true, depthwise_),
-        .project = StageOf(true, project_),
+        .expand = StageOf(expands_, expand_, dy.dtype()),
+        .depthwise = StageOf(true, depthwise_, dy.dtype()),
+        .project = StageOf(true, project_, dy.dtype()),
         .expand_statistics = {from.expand.mean.view(), from.expand.inv_std.view()},
         .depthwise_statistics = {from.depthwise.mean, from.depthwise.inv_std},
         .project_statistics = {from.project.mean, from.project.inv_std},
@@ -118,9 +118,9 @@ class Block {
   MbconvNorm Norm() const {
     return {options_.norm.epsilon, options_.norm.momentum, options_.norm.activation};
   }
-  static MbconvStage StageOf(bool exists, const ConvNorm& part) {
+  static MbconvStage StageOf(bool exists, const ConvNorm& part, DType dtype) {
     if (!exists) return {};
-    return {part.w.value(), part.gamma.value(), part.beta.value()};
+    return {part.w.value(dtype), part.gamma.value(), part.beta.value()};
   }
   static Statistics StatisticsLike(Context& context, const ConvNorm& part) {
     return {EmptyLike(context, part.running_mean, part.running_mean.shape()),

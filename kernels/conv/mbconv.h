@@ -1,7 +1,9 @@
 // The MBConv block in training as one operator: expand, batch norm, activation, depthwise, batch
 // norm, activation, project, batch norm. [Sandler et al. 2018]
 //   x (n, h, w, c_in)   e1 (n, h, w, expanded)   e2 (n, out_h, out_w, expanded)
-//   o y (n, out_h, out_w, c_out)   f32, contiguous
+//   o y (n, out_h, out_w, c_out)   contiguous
+// These, their gradients and the weights have one type, f32 or bf16; batch norms and the gradients
+// of parameters are f32, and so are all sums.
 // e1, e2 and o are what the three convolutions give, before their batch norms: all that backward
 // reads beside x, and half of what seven separate operators would keep.
 // SPDX-License-Identifier: MIT

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/mbconv_check.h"
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/float_kernel.h"
 
 namespace nasengine {
@@ -17,13 +18,13 @@ void CheckGeometry(const char* op, const MbconvGeometry& g, bool expands) {
             " expanded channels of ", g.c_in);
 }
 
-// The weights and batch norm of one stage; `dtype` of the batch norm and of the weights.
+// The weights, of type `dtype`, and the batch norm of one stage.
 void CheckStage(const char* op, const char* name, const MbconvStage& stage, const Shape& weights,
                 std::int64_t c, DType dtype) {
   const auto label = [&](const char* part) { return StrCat(name, ".", part); };
   CheckView(op, label("w").c_str(), stage.w, weights, dtype);
-  CheckView(op, label("gamma").c_str(), stage.gamma, {c}, dtype);
-  CheckView(op, label("beta").c_str(), stage.beta, {c}, dtype);
+  CheckView(op, label("gamma").c_str(), stage.gamma, {c}, SumType(dtype));
+  CheckView(op, label("beta").c_str(), stage.beta, {c}, SumType(dtype));
 }
 
 void CheckStages(const char* op, const MbconvGeometry& g, bool expands, const MbconvStage& expand,
@@ -36,15 +37,16 @@ void CheckStages(const char* op, const MbconvGeometry& g, bool expands, const Mb
 template <class Statistics>
 void CheckStatistics(const char* op, const char* name, const Statistics& statistics, std::int64_t c,
                      DType dtype) {
-  CheckView(op, StrCat(name, ".mean").c_str(), statistics.mean, {c}, dtype);
-  CheckView(op, StrCat(name, ".inv_std").c_str(), statistics.inv_std, {c}, dtype);
+  CheckView(op, StrCat(name, ".mean").c_str(), statistics.mean, {c}, SumType(dtype));
+  CheckView(op, StrCat(name, ".inv_std").c_str(), statistics.inv_std, {c}, SumType(dtype));
 }
 
 void CheckRunning(const char* op, const char* name, const MbconvForward::Statistics& statistics,
                   std::int64_t c, DType dtype) {
   CheckStatistics(op, name, statistics, c, dtype);
   for (const View& running : {statistics.running_mean, statistics.running_var}) {
-    if (!running.empty()) CheckView(op, StrCat(name, ".running").c_str(), running, {c}, dtype);
+    if (!running.empty())
+      CheckView(op, StrCat(name, ".running").c_str(), running, {c}, SumType(dtype));
   }
 }
 
@@ -55,9 +57,9 @@ void CheckGradient(const char* op, const char* name, const MbconvBackward::Stage
                 gradient.dbeta.empty() != wanted,
             op, ": ", name, ": some parameter gradients are given and some are not");
   if (!wanted) return;
-  CheckView(op, StrCat(name, ".dw").c_str(), gradient.dw, stage.w.shape, dtype);
-  CheckView(op, StrCat(name, ".dgamma").c_str(), gradient.dgamma, {c}, dtype);
-  CheckView(op, StrCat(name, ".dbeta").c_str(), gradient.dbeta, {c}, dtype);
+  CheckView(op, StrCat(name, ".dw").c_str(), gradient.dw, stage.w.shape, SumType(dtype));
+  CheckView(op, StrCat(name, ".dgamma").c_str(), gradient.dgamma, {c}, SumType(dtype));
+  CheckView(op, StrCat(name, ".dbeta").c_str(), gradient.dbeta, {c}, SumType(dtype));
 }
 
 }  // namespace
@@ -100,7 +102,7 @@ void CheckArguments(const MbconvForward::Args& args) {
   const DType dtype = args.x.dtype;
   const bool expands = !args.expand.w.empty();
   CheckGeometry(op, g, expands);
-  CheckFloat(op, "x", args.x);
+  CheckStorage(op, "x", args.x);
   CheckView(op, "x", args.x, g.InputShape(), dtype);
   CheckStages(op, g, expands, args.expand, args.depthwise, args.project, dtype);
   if (expands) {
@@ -130,7 +132,7 @@ void CheckArguments(const MbconvBackward::Args& args) {
   const bool expands = !args.expand.w.empty();
   const bool wanted = !args.project_gradient.dw.empty();
   CheckGeometry(op, g, expands);
-  CheckFloat(op, "dy", args.dy);
+  CheckStorage(op, "dy", args.dy);
   if (wanted) CheckView(op, "x", args.x, g.InputShape(), dtype);
   CheckStages(op, g, expands, args.expand, args.depthwise, args.project, dtype);
   if (expands) {

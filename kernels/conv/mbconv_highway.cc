@@ -80,6 +80,12 @@ struct Team {
   ThreadScratch mine() const { return scratch.thread(thread); }
 };
 
+// A matrix of one row stays as it is when it is packed.
+void PackTaps(const MbconvGeometry& g, ConstView w, const Team& team) {
+  mbconv::Pack(w, 1, 0, g.kernel * g.kernel * g.expanded, 1, team.scratch.taps, team.thread,
+               team.threads);
+}
+
 // Forward: statistics of one batch norm from the sums of all threads, of which each has taken
 // rows(thread) rows. Between two meetings of the team.
 template <class RowsOf>
@@ -124,20 +130,21 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
   const ThreadScratch mine = team.mine();
   const bool expands = !args.expand.w.empty();
   if (expands) {
-    mbconv::Pack(args.expand.w.As<float>(), g.c_in, 1, g.expanded, g.c_in, scratch.expand_weights,
-                 team.thread, team.threads);
+    mbconv::Pack(args.expand.w, g.c_in, 1, g.expanded, g.c_in, scratch.expand_weights, team.thread,
+                 team.threads);
   }
-  mbconv::Pack(args.project.w.As<float>(), g.expanded, 1, g.c_out, g.expanded,
-               scratch.project_weights, team.thread, team.threads);
+  mbconv::Pack(args.project.w, g.expanded, 1, g.c_out, g.expanded, scratch.project_weights,
+               team.thread, team.threads);
+  PackTaps(args.geometry, args.depthwise.w, team);
   Meet();
 
   Affine e1_norm;
   if (expands) {
     const Range rows = team.Mine(InputRows(g));
-    mbconv::ProductRows({.in = args.x.As<float>(),
+    mbconv::ProductRows({.in = args.x,
                          .norm = nullptr,
                          .packed = scratch.expand_weights,
-                         .out = args.e1.As<float>(),
+                         .out = args.e1,
                          .depth = g.c_in,
                          .columns = g.expanded},
                         rows.begin, rows.end, mine.panel, Started(mine, g.expanded));
@@ -155,10 +162,10 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
   const mbconv::DepthwiseSizes sizes = SizesOf(g);
   const Range lines = team.Mine(g.n * sizes.out_h);
   mbconv::DepthwiseRows({.sizes = sizes,
-                         .in = expands ? args.e1.As<float>() : args.x.As<float>(),
+                         .in = expands ? ConstView(args.e1) : args.x,
                          .norm = expands ? &e1_norm : nullptr,
-                         .w = args.depthwise.w.As<float>(),
-                         .out = args.e2.As<float>()},
+                         .w = scratch.taps,
+                         .out = args.e2},
                         lines.begin, lines.end, mine.panel, Started(mine, g.expanded));
   Meet();
   FinishStatistics(
@@ -172,10 +179,10 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
   const Affine e2_norm = AffineOf(args.depthwise_statistics.mean, scratch.depthwise.scale,
                                   args.depthwise, args.norm.activation);
   const Range rows = team.Mine(OutputRows(g));
-  mbconv::ProductRows({.in = args.e2.As<float>(),
+  mbconv::ProductRows({.in = args.e2,
                        .norm = &e2_norm,
                        .packed = scratch.project_weights,
-                       .out = args.o.As<float>(),
+                       .out = args.o,
                        .depth = g.expanded,
                        .columns = g.c_out},
                       rows.begin, rows.end, mine.panel, Started(mine, g.c_out));
@@ -186,10 +193,10 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
       scratch.project.scale);
   if (args.y.empty()) return;
   Meet();
-  batch_norm::Normalise(args.o.As<float>(), {rows.begin, rows.end, g.c_out},
+  batch_norm::Normalise(args.o, {rows.begin, rows.end, g.c_out},
                         AffineOf(args.project_statistics.mean, scratch.project.scale, args.project,
                                  Activation::kNone),
-                        args.y.As<float>());
+                        args.y);
 }
 
 void Forward(Context& context, const MbconvForward::Args& args) {
@@ -253,8 +260,9 @@ void SetScale(const Team& team, std::int64_t c, const MbconvStage& stage,
 Scratch BackwardScratch(void* block, const Context& context, const MbconvBackward::Args& args) {
   const MbconvGeometry& g = args.geometry;
   const mbconv::DepthwiseSizes sizes = SizesOf(g);
-  const std::int64_t panel = std::max(sizes.in_window_floats() + sizes.gradient_window_floats(),
-                                      mbconv::kPanelRows * (Padded(g.expanded) + Padded(g.c_out)));
+  const std::int64_t panel =
+      std::max(sizes.in_window_floats() + sizes.gradient_window_floats(),
+               mbconv::kPanelRows * (Padded(g.expanded) + Padded(std::max(g.c_in, g.c_out))));
   const std::int64_t dw_rows = std::max({g.c_in, g.c_out, g.kernel * g.kernel});
   return {block, g, context.threads(), panel, dw_rows * Padded(g.expanded)};
 }
@@ -304,12 +312,13 @@ class BackwardPhases {
   void Prepare() const {
     const Scratch& scratch = team_.scratch;
     if (expands_) {
-      mbconv::Pack(args_.expand.w.As<float>(), g_.expanded, g_.c_in, g_.c_in, 1,
-                   scratch.expand_weights, team_.thread, team_.threads);
+      mbconv::Pack(args_.expand.w, g_.expanded, g_.c_in, g_.c_in, 1, scratch.expand_weights,
+                   team_.thread, team_.threads);
       SetScale(team_, g_.expanded, args_.expand, args_.expand_statistics, scratch.expand.scale);
     }
-    mbconv::Pack(args_.project.w.As<float>(), g_.c_out, g_.expanded, g_.expanded, 1,
-                 scratch.project_weights, team_.thread, team_.threads);
+    mbconv::Pack(args_.project.w, g_.c_out, g_.expanded, g_.expanded, 1, scratch.project_weights,
+                 team_.thread, team_.threads);
+    PackTaps(g_, args_.depthwise.w, team_);
     SetScale(team_, g_.expanded, args_.depthwise, args_.depthwise_statistics,
              scratch.depthwise.scale);
     SetScale(team_, g_.c_out, args_.project, args_.project_statistics, scratch.project.scale);
@@ -319,9 +328,8 @@ class BackwardPhases {
   void ThroughOutputNorm() const {
     const Range rows = team_.Mine(OutputRows(g_));
     const ChannelSums sums = Started(mine_, g_.c_out);
-    batch_norm::GradientSums(args_.o.As<float>(), args_.dy.As<float>(),
-                             {rows.begin, rows.end, g_.c_out}, ProjectNorm(), sums.block,
-                             sums.totals);
+    batch_norm::GradientSums(args_.o, args_.dy, {rows.begin, rows.end, g_.c_out}, ProjectNorm(),
+                             sums.block, sums.totals);
     Meet();
     FinishGradients(team_, g_.c_out, OutputRows(g_), args_.project, args_.project_statistics,
                     args_.project_gradient, args_.accumulate, team_.scratch.project);
@@ -330,13 +338,13 @@ class BackwardPhases {
 
   void ThroughProjection() const {
     const Range rows = team_.Mine(OutputRows(g_));
-    mbconv::ProjectGradientRows({.dy = args_.dy.As<float>(),
-                                 .o = args_.o.As<float>(),
+    mbconv::ProjectGradientRows({.dy = args_.dy,
+                                 .o = args_.o,
                                  .norm = GradientOf(ProjectNorm(), team_.scratch.project),
                                  .packed = team_.scratch.project_weights,
-                                 .e2 = args_.e2.As<float>(),
+                                 .e2 = args_.e2,
                                  .e2_norm = DepthwiseNorm(),
-                                 .g2 = args_.g2.As<float>(),
+                                 .g2 = args_.g2,
                                  .dw = StartShare(g_.c_out),
                                  .c_out = g_.c_out,
                                  .expanded = g_.expanded},
@@ -356,13 +364,13 @@ class BackwardPhases {
     const Affine in_norm = expands_ ? ExpandNorm() : Affine();
     const View g1 = expands_ ? args_.g1 : args_.dx;
     mbconv::DepthwiseGradientImages({.sizes = SizesOf(g_),
-                                     .g2 = args_.g2.As<float>(),
-                                     .e2 = args_.e2.As<float>(),
+                                     .g2 = args_.g2,
+                                     .e2 = args_.e2,
                                      .norm = GradientOf(DepthwiseNorm(), team_.scratch.depthwise),
-                                     .in = (expands_ ? args_.e1 : args_.x).As<float>(),
+                                     .in = expands_ ? args_.e1 : args_.x,
                                      .in_norm = expands_ ? &in_norm : nullptr,
-                                     .w = args_.depthwise.w.As<float>(),
-                                     .g1 = g1.empty() ? nullptr : g1.As<float>(),
+                                     .w = team_.scratch.taps,
+                                     .g1 = g1,
                                      .dw = StartShare(g_.kernel * g_.kernel)},
                                     images.begin, images.end, mine_.panel,
                                     Started(mine_, g_.expanded));
@@ -380,12 +388,12 @@ class BackwardPhases {
 
   void ThroughExpansion() const {
     const Range rows = team_.Mine(InputRows(g_));
-    mbconv::ExpandGradientRows({.g1 = args_.g1.As<float>(),
-                                .e1 = args_.e1.As<float>(),
+    mbconv::ExpandGradientRows({.g1 = args_.g1,
+                                .e1 = args_.e1,
                                 .norm = GradientOf(ExpandNorm(), team_.scratch.expand),
                                 .packed = team_.scratch.expand_weights,
-                                .x = args_.x.As<float>(),
-                                .dx = args_.dx.empty() ? nullptr : args_.dx.As<float>(),
+                                .x = args_.x,
+                                .dx = args_.dx,
                                 .dw = StartShare(g_.c_in),
                                 .c_in = g_.c_in,
                                 .expanded = g_.expanded},
@@ -415,7 +423,9 @@ void Backward(Context& context, const MbconvBackward::Args& args) {
 }
 
 std::string Declines(const MbconvGeometry& g, DType dtype) {
-  if (dtype != DType::kF32) return StrCat("takes f32, not ", Name(dtype));
+  if (dtype != DType::kF32 && dtype != DType::kBf16) {
+    return StrCat("takes f32 and bf16, not ", Name(dtype));
+  }
   if (g.kernel != 3 && g.kernel != 5 && g.kernel != 7) {
     return StrCat("takes kernels 3, 5 and 7, not ", g.kernel);
   }
@@ -444,7 +454,7 @@ void RegisterMbconvHighway(KernelRegistry& registry) {
       .name = "highway",
       .declines =
           [](Context&, const MbconvBackward::Args& args) {
-            return Declines(args.geometry, args.x.dtype);
+            return Declines(args.geometry, args.dy.dtype);
           },
       .workspace_bytes =
           [](Context& context, const MbconvBackward::Args& args) {

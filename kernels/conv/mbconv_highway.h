@@ -1,12 +1,14 @@
-// The fused MBConv behind its operators: plain pointers, work cut into ranges for whoever owns the
-// threads. An expanded tensor is written once with its statistics gathered, and read with the
-// batch norm and the activation applied on the way.
+// The fused MBConv behind its operators, its work cut into ranges for whoever owns the threads. An
+// expanded tensor is written once with its statistics gathered, and read with the batch norm and
+// the activation applied on the way. Tensors of a job, and weights to be packed, have one type, f32
+// or bf16; everything else is f32.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/core/tensor.h"
 #include "kernels/norm/batch_norm_highway.h"
 
 namespace nasengine::mbconv {
@@ -47,19 +49,19 @@ struct ChannelSums {
 
 // packed = the (depth, columns) matrix with element (d, j) at w[d * depth_step + j * column_step];
 // part `part` of `parts`.
-void Pack(const float* w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
+void Pack(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
           std::int64_t column_step, float* packed, std::int64_t part, std::int64_t parts);
 
 // out = act(in) * packed, with in (rows, depth) as it is, or normalised; sums of out.
 struct ProductJob {
-  const float* in = nullptr;
+  ConstView in;
   const Affine* norm = nullptr;  // null: `in` as it is
   const float* packed = nullptr;
-  float* out = nullptr;
+  View out;
   std::int64_t depth = 0;
   std::int64_t columns = 0;
 
-  std::int64_t scratch_floats() const { return norm == nullptr ? 0 : kPanelRows * Padded(depth); }
+  std::int64_t scratch_floats() const { return kPanelRows * Padded(depth); }
 };
 void ProductRows(const ProductJob& job, std::int64_t begin, std::int64_t end, float* scratch,
                  const ChannelSums& sums);
@@ -68,13 +70,13 @@ void ProductRows(const ProductJob& job, std::int64_t begin, std::int64_t end, fl
 // depthwise output's batch norm, where the activation passes it, and its sums; and
 // dw (c_out, expanded) += its weights' gradient, when wanted.
 struct ProjectGradientJob {
-  const float* dy = nullptr;
-  const float* o = nullptr;
+  ConstView dy;
+  ConstView o;
   NormGradient norm;              // of o
   const float* packed = nullptr;  // (c_out, expanded)
-  const float* e2 = nullptr;
+  ConstView e2;
   Affine e2_norm;
-  float* g2 = nullptr;
+  View g2;
   float* dw = nullptr;  // (c_out, Padded(expanded)), may be null
   std::int64_t c_out = 0;
   std::int64_t expanded = 0;
@@ -87,17 +89,17 @@ void ProjectGradientRows(const ProjectGradientJob& job, std::int64_t begin, std:
 // Backward through the expansion: dx, and dw (c_in, expanded) += its weights' gradient, each when
 // wanted.
 struct ExpandGradientJob {
-  const float* g1 = nullptr;
-  const float* e1 = nullptr;
+  ConstView g1;
+  ConstView e1;
   NormGradient norm;              // of e1
   const float* packed = nullptr;  // (expanded, c_in)
-  const float* x = nullptr;
-  float* dx = nullptr;  // may be null
+  ConstView x;
+  View dx;              // may be empty
   float* dw = nullptr;  // (c_in, Padded(expanded)), may be null
   std::int64_t c_in = 0;
   std::int64_t expanded = 0;
 
-  std::int64_t scratch_floats() const { return kPanelRows * Padded(expanded); }
+  std::int64_t scratch_floats() const { return kPanelRows * (Padded(expanded) + Padded(c_in)); }
 };
 void ExpandGradientRows(const ExpandGradientJob& job, std::int64_t begin, std::int64_t end,
                         float* scratch);
@@ -136,10 +138,10 @@ struct DepthwiseSizes {
 // e2 = depthwise(act(in)), rows [begin, end) of all images' output rows; sums of e2.
 struct DepthwiseJob {
   DepthwiseSizes sizes;
-  const float* in = nullptr;
+  ConstView in;
   const Affine* norm = nullptr;  // null: `in` as it is
   const float* w = nullptr;      // (kernel, kernel, c)
-  float* out = nullptr;
+  View out;
 
   std::int64_t scratch_floats() const { return sizes.in_window_floats(); }
 };
@@ -152,13 +154,13 @@ void DepthwiseRows(const DepthwiseJob& job, std::int64_t begin, std::int64_t end
 // g1 may be g2 when the stride is 1.
 struct DepthwiseGradientJob {
   DepthwiseSizes sizes;
-  const float* g2 = nullptr;
-  const float* e2 = nullptr;
+  ConstView g2;
+  ConstView e2;
   NormGradient norm;                // of e2
-  const float* in = nullptr;        // not read without both a batch norm and dw
+  ConstView in;                     // not read without both a batch norm and dw
   const Affine* in_norm = nullptr;  // null: `in` as it is
   const float* w = nullptr;
-  float* g1 = nullptr;  // may be null
+  View g1;              // may be empty
   float* dw = nullptr;  // may be null
 
   std::int64_t scratch_floats() const {

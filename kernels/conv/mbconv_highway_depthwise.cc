@@ -124,9 +124,10 @@ HWY_INLINE Window InWindow(const DepthwiseSizes& s, float* data) {
 }
 
 // One row of the normalised input goes into the window.
-HWY_INLINE void PutInput(const DepthwiseSizes& s, const float* image,
-                         const batch_norm::Affine* norm, std::int64_t row, const Window& window) {
-  const float* from = image + row * s.w * s.c;
+template <class T>
+HWY_INLINE void PutInput(const DepthwiseSizes& s, const T* image, const batch_norm::Affine* norm,
+                         std::int64_t row, const Window& window) {
+  const T* from = image + row * s.w * s.c;
   if (norm == nullptr) {
     return ForRowGroups(
         s.w, s.c, [&](const auto& lanes, std::int64_t c, std::int64_t x, auto columns) HWY_ATTR {
@@ -165,9 +166,9 @@ HWY_INLINE KernelRows<K> RowsOfOutput(const DepthwiseSizes& s, const L&, const W
 }
 
 // Output rows [y_begin, y_end) of one image, all in the window.
-template <int K, int S, int T>
+template <class Stored, int K, int S, int T>
 HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const Window& window,
-                               std::int64_t y_begin, std::int64_t y_end, float* out,
+                               std::int64_t y_begin, std::int64_t y_end, Stored* out,
                                const ChannelSums& sums, bool guess_pivot) {
   const DepthwiseSizes& s = job.sizes;
   VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
@@ -177,7 +178,7 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const Window& wi
     V squares = lanes.Load(sums.block + sums.c + c);
     for (std::int64_t y = y_begin; y < y_end; ++y) {
       const KernelRows<K> rows = RowsOfOutput<K, S>(s, lanes, window, y, c);
-      float* to = out + y * s.out_w * s.c + c;
+      Stored* to = out + y * s.out_w * s.c + c;
       for (std::int64_t x = 0; x < s.out_w; x += T) {
         V values[T];
 #pragma GCC unroll 16
@@ -196,7 +197,7 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const Window& wi
           if (!whole && x + t >= s.out_w) break;
           hwy::Prefetch(to + kGroup);
           lanes.Store(values[t], to);
-          const V distance = hn::Sub(values[t], pivot);
+          const V distance = hn::Sub(lanes.template Stored<Stored>(values[t]), pivot);
           sum = hn::Add(sum, distance);
           squares = hn::MulAdd(distance, distance, squares);
         }
@@ -208,7 +209,7 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const Window& wi
   sums.Flush();
 }
 
-template <int K, int S, int T>
+template <class Stored, int K, int S, int T>
 HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin, std::int64_t end,
                              float* scratch, const ChannelSums& sums) {
   const DepthwiseSizes& s = job.sizes;
@@ -217,15 +218,15 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
   for (std::int64_t row = begin; row < end;) {
     const std::int64_t n = row / s.out_h;
     const std::int64_t y_end = std::min(s.out_h, end - n * s.out_h);
-    const float* image = job.in + n * s.h * s.w * s.c;
+    const Stored* image = job.in.As<Stored>() + n * s.h * s.w * s.c;
+    Stored* out = job.out.As<Stored>() + n * s.out_h * s.out_w * s.c;
     std::int64_t y = row % s.out_h;
     window.StartImage(std::max<std::int64_t>(0, y * S - s.pad()));
     while (y < y_end) {
       const std::int64_t next = std::min(y_end, y + block);
       window.FillTo(std::min(s.h, (next - 1) * S - s.pad() + K),
                     [&](std::int64_t r) HWY_ATTR { PutInput(s, image, job.norm, r, window); });
-      DepthwiseBlock<K, S, T>(job, window, y, next, job.out + n * s.out_h * s.out_w * s.c, sums,
-                              row == begin);
+      DepthwiseBlock<Stored, K, S, T>(job, window, y, next, out, sums, row == begin);
       row += next - y;
       y = next;
     }
@@ -322,22 +323,24 @@ HWY_INLINE Window GradientWindow(const DepthwiseSizes& s, float* data) {
 }
 
 // One row of the gradient of the depthwise output goes into the window.
+template <class Stored>
 HWY_INLINE void PutGradient(const mbconv::DepthwiseGradientJob& job, std::int64_t image,
                             std::int64_t row, const Window& window) {
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t first = (image * s.out_h + row) * s.out_w * s.c;
-  ForRowGroups(s.out_w, s.c,
-               [&](const auto& lanes, std::int64_t c, std::int64_t x, auto columns) HWY_ATTR {
-                 const ChannelNormGradient gradient(lanes, job.norm, c);
-                 float* to = window.At(row, x, c);
-                 for (int i = 0; i < columns; ++i) {
-                   const std::int64_t at = first + (x + i) * s.c + c;
-                   hwy::Prefetch(job.g2 + at + kAhead);
-                   hwy::Prefetch(job.e2 + at + kAhead);
-                   lanes.Store(gradient.Value(lanes.Load(job.g2 + at), lanes.Load(job.e2 + at)),
-                               to + i * kGroup);
-                 }
-               });
+  const Stored* g2 = job.g2.As<Stored>();
+  const Stored* e2 = job.e2.As<Stored>();
+  ForRowGroups(
+      s.out_w, s.c, [&](const auto& lanes, std::int64_t c, std::int64_t x, auto columns) HWY_ATTR {
+        const ChannelNormGradient gradient(lanes, job.norm, c);
+        float* to = window.At(row, x, c);
+        for (int i = 0; i < columns; ++i) {
+          const std::int64_t at = first + (x + i) * s.c + c;
+          hwy::Prefetch(g2 + at + kAhead);
+          hwy::Prefetch(e2 + at + kAhead);
+          lanes.Store(gradient.Value(lanes.Load(g2 + at), lanes.Load(e2 + at)), to + i * kGroup);
+        }
+      });
 }
 
 // The rows of the kernel through which input row r takes part, as rows of the gradient at column
@@ -366,11 +369,13 @@ HWY_INLINE KernelRows<K> RowsOfInput(const DepthwiseSizes& s, const Window& grad
 }
 
 // Input rows [r_begin, r_end) of one image: what the gradient's window gives them.
-template <int K, int S, int T>
+template <class Stored, int K, int S, int T>
 HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, const Window& in,
                                    const Window& gradient, std::int64_t image, std::int64_t r_begin,
                                    std::int64_t r_end, const ChannelSums& sums) {
   const DepthwiseSizes& s = job.sizes;
+  const Stored* in_values = job.in.As<Stored>();
+  Stored* g1 = job.g1.As<Stored>();
   const std::int64_t last_tap = S == 1 ? (K * K - 1) * s.c : 0;
   const std::int64_t tap_step = S == 1 ? -s.c : s.c;
   VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
@@ -401,14 +406,14 @@ HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, cons
         for (int t = 0; t < T; ++t, at += s.c, activated += kGroup) {
           if (!whole && x + t >= s.w) break;
           if (!normed) {
-            lanes.Store(values[t], job.g1 + at);
+            lanes.Store(values[t], g1 + at);
             continue;
           }
           const V g = bounds.Pass(lanes.Load(activated), values[t]);
-          const V distance = hn::Sub(lanes.Load(job.in + at), mean);
-          hwy::Prefetch(job.in + at + kGroup);
-          hwy::Prefetch(job.g1 + at + kGroup);
-          lanes.Store(g, job.g1 + at);
+          const V distance = hn::Sub(lanes.Load(in_values + at), mean);
+          hwy::Prefetch(in_values + at + kGroup);
+          hwy::Prefetch(g1 + at + kGroup);
+          lanes.Store(g, g1 + at);
           sum = hn::Add(sum, g);
           projection = hn::MulAdd(g, distance, projection);
         }
@@ -421,7 +426,7 @@ HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, cons
   if (job.in_norm != nullptr) sums.Flush();
 }
 
-template <int K, int S, int T>
+template <class Stored, int K, int S, int T>
 HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, std::int64_t begin,
                                      std::int64_t end, float* scratch, const ChannelSums& sums) {
   // Columns of the two sides differ under stride 2; a tile is even there.
@@ -432,7 +437,7 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
   Window in = InWindow(s, scratch);
   Window gradient = GradientWindow(s, scratch + s.in_window_floats());
   for (std::int64_t n = begin; n < end; ++n) {
-    const float* image = reads_input ? job.in + n * s.h * s.w * s.c : nullptr;
+    const Stored* image = reads_input ? job.in.As<Stored>() + n * s.h * s.w * s.c : nullptr;
     in.StartImage(0);
     gradient.StartImage(0);
     for (std::int64_t r = 0; r < s.h; r += step) {
@@ -440,9 +445,10 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
       in.FillTo(std::min(s.h, next - 1 - s.pad() + K),
                 [&](std::int64_t row) HWY_ATTR { PutInput(s, image, job.in_norm, row, in); });
       gradient.FillTo(std::min(s.out_h, (next - 1 + s.pad()) / S + 1),
-                      [&](std::int64_t row) HWY_ATTR { PutGradient(job, n, row, gradient); });
-      if (job.g1 != nullptr) {
-        InputGradientBlock<K, S, kInputTile>(job, in, gradient, n, r, next, sums);
+                      [&](std::int64_t row)
+                          HWY_ATTR { PutGradient<Stored>(job, n, row, gradient); });
+      if (!job.g1.empty()) {
+        InputGradientBlock<Stored, K, S, kInputTile>(job, in, gradient, n, r, next, sums);
       }
       if (job.dw == nullptr) continue;
       const std::int64_t y_begin = (r + S - 1) / S;
@@ -470,15 +476,19 @@ HWY_INLINE void WithConstants(const DepthwiseSizes& s, const Run& run) {
 
 void DepthwiseRowsTarget(const mbconv::DepthwiseJob& job, std::int64_t begin, std::int64_t end,
                          float* scratch, const ChannelSums& sums) {
-  WithConstants(job.sizes, [&](auto kernel, auto stride, auto width) HWY_ATTR {
-    RunDepthwise<kernel, stride, width>(job, begin, end, scratch, sums);
+  WithStorage(job.out.dtype, [&]<class T>(T) HWY_ATTR {
+    WithConstants(job.sizes, [&](auto kernel, auto stride, auto width) HWY_ATTR {
+      RunDepthwise<T, kernel, stride, width>(job, begin, end, scratch, sums);
+    });
   });
 }
 
 void DepthwiseGradientImagesTarget(const mbconv::DepthwiseGradientJob& job, std::int64_t begin,
                                    std::int64_t end, float* scratch, const ChannelSums& sums) {
-  WithConstants(job.sizes, [&](auto kernel, auto stride, auto width) HWY_ATTR {
-    RunDepthwiseGradient<kernel, stride, width>(job, begin, end, scratch, sums);
+  WithStorage(job.g2.dtype, [&]<class T>(T) HWY_ATTR {
+    WithConstants(job.sizes, [&](auto kernel, auto stride, auto width) HWY_ATTR {
+      RunDepthwiseGradient<T, kernel, stride, width>(job, begin, end, scratch, sums);
+    });
   });
 }
 

@@ -22,8 +22,9 @@ using mbconv::kPanelRows;
 using mbconv::Padded;
 
 // Writes a tile and adds it to the sums.
+template <class T>
 struct StoreAndSum {
-  float* out;  // the panel's first row
+  T* out;  // the panel's first row
   std::int64_t columns;
   ChannelSums sums;
   bool guess_pivot;
@@ -44,11 +45,11 @@ struct StoreAndSum {
     const V pivot = lanes.Load(sums.pivot + column);
     V sum = lanes.Load(sums.block + column);
     V squares = lanes.Load(sums.block + sums.c + column);
-    float* to = out + row * columns + column;
+    T* to = out + row * columns + column;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r, to += columns) {
       lanes.Store(values[r], to);
-      const V distance = hn::Sub(values[r], pivot);
+      const V distance = hn::Sub(lanes.template Stored<T>(values[r]), pivot);
       sum = hn::Add(sum, distance);
       squares = hn::MulAdd(distance, distance, squares);
     }
@@ -57,8 +58,9 @@ struct StoreAndSum {
   }
 };
 
+template <class T>
 struct StoreTile {
-  float* out;
+  T* out;
   std::int64_t columns;
 
   template <int kRows, int kVectors>
@@ -69,14 +71,15 @@ struct StoreTile {
   template <class L, class V, int kRows>
   HWY_INLINE void operator()(const L& lanes, std::int64_t row, std::int64_t column,
                              const V (&values)[kRows]) const {
-    float* to = out + row * columns + column;
+    T* to = out + row * columns + column;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r, to += columns) lanes.Store(values[r], to);
   }
 };
 
 // panel = activation(norm(rows of `in`)).
-HWY_INLINE void NormalisePanel(const float* in, std::int64_t rows, std::int64_t c,
+template <class T>
+HWY_INLINE void NormalisePanel(const T* in, std::int64_t rows, std::int64_t c,
                                const batch_norm::Affine& norm, float* panel) {
   WithActivation(norm.activation, [&](auto activation) HWY_ATTR {
     ForRowGroups(rows, c,
@@ -93,8 +96,21 @@ HWY_INLINE void NormalisePanel(const float* in, std::int64_t rows, std::int64_t 
   });
 }
 
+// panel = rows of `in`.
+template <class T>
+HWY_INLINE void CopyPanel(const T* in, std::int64_t rows, std::int64_t c, float* panel) {
+  ForRowGroups(rows, c,
+               [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count) HWY_ATTR {
+                 for (int r = 0; r < count; ++r) {
+                   lanes.Store(lanes.Load(in + (row + r) * c + channel),
+                               panel + (row + r) * Padded(c) + channel);
+                 }
+               });
+}
+
 // panel = the gradient of the batch norm's input.
-HWY_INLINE void GradientPanel(const float* g, const float* in, std::int64_t rows, std::int64_t c,
+template <class T>
+HWY_INLINE void GradientPanel(const T* g, const T* in, std::int64_t rows, std::int64_t c,
                               const mbconv::NormGradient& norm, float* panel) {
   ForRowGroups(rows, c,
                [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count) HWY_ATTR {
@@ -109,34 +125,38 @@ HWY_INLINE void GradientPanel(const float* g, const float* in, std::int64_t rows
                });
 }
 
-void PackTarget(const float* w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
+void PackTarget(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
                 std::int64_t column_step, float* packed, std::int64_t part, std::int64_t parts) {
-  PackPanels(w, depth, depth_step, columns, column_step, packed, part, parts);
+  WithStorage(w.dtype, [&]<class T>(T) HWY_ATTR {
+    PackPanels(w.As<T>(), depth, depth_step, columns, column_step, packed, part, parts);
+  });
 }
 
 void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::int64_t end,
                        float* scratch, const ChannelSums& sums) {
-  for (std::int64_t row = begin; row < end; row += kPanelRows) {
-    const std::int64_t rows = std::min(kPanelRows, end - row);
-    const float* a = job.in + row * job.depth;
-    std::int64_t a_step = job.depth;
-    if (job.norm != nullptr) {
-      NormalisePanel(a, rows, job.depth, *job.norm, scratch);
-      a = scratch;
-      a_step = Padded(job.depth);
+  WithStorage(job.in.dtype, [&]<class T>(T) HWY_ATTR {
+    for (std::int64_t row = begin; row < end; row += kPanelRows) {
+      const std::int64_t rows = std::min(kPanelRows, end - row);
+      const T* in = job.in.As<T>() + row * job.depth;
+      if (job.norm != nullptr) {
+        NormalisePanel(in, rows, job.depth, *job.norm, scratch);
+      } else {
+        CopyPanel(in, rows, job.depth, scratch);
+      }
+      MultiplyRows(
+          scratch, Padded(job.depth), rows, job.depth, job.packed, job.columns,
+          StoreAndSum<T>{job.out.As<T>() + row * job.columns, job.columns, sums, row == begin});
+      sums.Flush();
     }
-    MultiplyRows(a, a_step, rows, job.depth, job.packed, job.columns,
-                 StoreAndSum{job.out + row * job.columns, job.columns, sums, row == begin});
-    sums.Flush();
-  }
+  });
 }
 
 // What a tile of the activated depthwise output's gradient becomes, the activated output itself
 // going to a panel for the weights' gradient.
-template <Activation kActivation>
+template <class T, Activation kActivation>
 struct PassThroughActivation {
-  const float* e2;
-  float* g2;
+  const T* e2;
+  T* g2;
   float* activated;
   std::int64_t columns;
   const batch_norm::Affine& norm;
@@ -171,43 +191,54 @@ struct PassThroughActivation {
   }
 };
 
-void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64_t begin,
-                               std::int64_t end, float* scratch, const ChannelSums& sums) {
+template <class T, Activation kActivation>
+HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std::int64_t row,
+                                     std::int64_t rows, float* scratch, const ChannelSums& sums) {
   float* d_o = scratch;
   float* activated = scratch + kPanelRows * Padded(job.c_out);
-  WithActivation(job.e2_norm.activation, [&](auto activation) HWY_ATTR {
-    for (std::int64_t row = begin; row < end; row += kPanelRows) {
-      const std::int64_t rows = std::min(kPanelRows, end - row);
-      GradientPanel(job.dy + row * job.c_out, job.o + row * job.c_out, rows, job.c_out, job.norm,
-                    d_o);
-      MultiplyRows(d_o, Padded(job.c_out), rows, job.c_out, job.packed, job.expanded,
-                   PassThroughActivation<decltype(activation)::value>{
-                       job.e2 + row * job.expanded, job.g2 + row * job.expanded, activated,
-                       job.expanded, job.e2_norm, sums});
-      sums.Flush();
-      if (job.dw == nullptr) continue;
-      AddOuterProducts(d_o, Padded(job.c_out), job.c_out, activated, Padded(job.expanded),
-                       job.expanded, rows, job.dw, Padded(job.expanded));
-    }
+  GradientPanel(job.dy.As<T>() + row * job.c_out, job.o.As<T>() + row * job.c_out, rows, job.c_out,
+                job.norm, d_o);
+  MultiplyRows(d_o, Padded(job.c_out), rows, job.c_out, job.packed, job.expanded,
+               PassThroughActivation<T, kActivation>{job.e2.As<T>() + row * job.expanded,
+                                                     job.g2.As<T>() + row * job.expanded, activated,
+                                                     job.expanded, job.e2_norm, sums});
+  sums.Flush();
+  if (job.dw == nullptr) return;
+  AddOuterProducts(d_o, Padded(job.c_out), job.c_out, activated, Padded(job.expanded), job.expanded,
+                   rows, job.dw, Padded(job.expanded));
+}
+
+void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64_t begin,
+                               std::int64_t end, float* scratch, const ChannelSums& sums) {
+  WithStorage(job.dy.dtype, [&]<class T>(T) HWY_ATTR {
+    WithActivation(job.e2_norm.activation, [&](auto activation) HWY_ATTR {
+      for (std::int64_t row = begin; row < end; row += kPanelRows) {
+        ProjectGradientPanel<T, decltype(activation)::value>(
+            job, row, std::min(kPanelRows, end - row), scratch, sums);
+      }
+    });
   });
 }
 
 void ExpandGradientRowsTarget(const mbconv::ExpandGradientJob& job, std::int64_t begin,
                               std::int64_t end, float* scratch) {
   const std::int64_t step = Padded(job.expanded);
-  for (std::int64_t row = begin; row < end; row += kPanelRows) {
-    const std::int64_t rows = std::min(kPanelRows, end - row);
-    GradientPanel(job.g1 + row * job.expanded, job.e1 + row * job.expanded, rows, job.expanded,
-                  job.norm, scratch);
-    if (job.dx != nullptr) {
-      MultiplyRows(scratch, step, rows, job.expanded, job.packed, job.c_in,
-                   StoreTile{job.dx + row * job.c_in, job.c_in});
+  float* x = scratch + kPanelRows * step;
+  WithStorage(job.g1.dtype, [&]<class T>(T) HWY_ATTR {
+    for (std::int64_t row = begin; row < end; row += kPanelRows) {
+      const std::int64_t rows = std::min(kPanelRows, end - row);
+      GradientPanel(job.g1.As<T>() + row * job.expanded, job.e1.As<T>() + row * job.expanded, rows,
+                    job.expanded, job.norm, scratch);
+      if (!job.dx.empty()) {
+        MultiplyRows(scratch, step, rows, job.expanded, job.packed, job.c_in,
+                     StoreTile<T>{job.dx.As<T>() + row * job.c_in, job.c_in});
+      }
+      if (job.dw == nullptr) continue;
+      CopyPanel(job.x.As<T>() + row * job.c_in, rows, job.c_in, x);
+      AddOuterProducts(x, Padded(job.c_in), job.c_in, scratch, step, job.expanded, rows, job.dw,
+                       step);
     }
-    if (job.dw != nullptr) {
-      AddOuterProducts(job.x + row * job.c_in, job.c_in, job.c_in, scratch, step, job.expanded,
-                       rows, job.dw, step);
-    }
-  }
+  });
 }
 
 }  // namespace
@@ -222,7 +253,7 @@ HWY_EXPORT(ProductRowsTarget);
 HWY_EXPORT(ProjectGradientRowsTarget);
 HWY_EXPORT(ExpandGradientRowsTarget);
 
-void mbconv::Pack(const float* w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
+void mbconv::Pack(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
                   std::int64_t column_step, float* packed, std::int64_t part, std::int64_t parts) {
   HWY_DYNAMIC_DISPATCH(PackTarget)
   (w, depth, depth_step, columns, column_step, packed, part, parts);

@@ -73,6 +73,7 @@ class Scratch {
             carver_.Take<float>(PackedSize(g.c_in, g.expanded) + PackedSize(g.expanded, g.c_in))),
         project_weights(
             carver_.Take<float>(PackedSize(g.expanded, g.c_out) + PackedSize(g.c_out, g.expanded))),
+        taps(carver_.Take<float>(Padded(g.kernel * g.kernel * g.expanded))),
         expand(carver_, g.expanded),
         depthwise(carver_, g.expanded),
         project(carver_, g.c_out),
@@ -101,6 +102,7 @@ class Scratch {
  public:
   float* expand_weights;
   float* project_weights;
+  float* taps;
   ChannelFactors expand;
   ChannelFactors depthwise;
   ChannelFactors project;

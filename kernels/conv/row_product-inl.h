@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -52,10 +53,14 @@ HWY_INLINE void ForEachPanel(std::int64_t columns, const Visit& visit) {
   if (left == 1) take(std::integral_constant<int, 1>());
 }
 
+HWY_INLINE float ToFloat(float value) { return value; }
+HWY_INLINE float ToFloat(BFloat16 value) { return Widen(value); }
+
 // packed = the (depth, columns) matrix whose element (d, j) is w[d * depth_step + j * column_step],
 // panel after panel, a panel's row contiguous, filled up with zeros. Panels are dealt out to
 // `parts` callers.
-HWY_INLINE void PackPanels(const float* w, std::int64_t depth, std::int64_t depth_step,
+template <class T>
+HWY_INLINE void PackPanels(const T* w, std::int64_t depth, std::int64_t depth_step,
                            std::int64_t columns, std::int64_t column_step, float* packed,
                            std::int64_t part, std::int64_t parts) {
   std::int64_t index = 0;
@@ -63,10 +68,10 @@ HWY_INLINE void PackPanels(const float* w, std::int64_t depth, std::int64_t dept
     if (index++ % parts != part) return;
     const std::int64_t width = vectors * ProductLanes();
     const std::int64_t filled = std::min(width, columns - column);
-    const float* from = w + column * column_step;
+    const T* from = w + column * column_step;
     float* to = packed + column * depth;
     for (std::int64_t d = 0; d < depth; ++d, from += depth_step, to += width) {
-      for (std::int64_t j = 0; j < filled; ++j) to[j] = from[j * column_step];
+      for (std::int64_t j = 0; j < filled; ++j) to[j] = ToFloat(from[j * column_step]);
       std::fill(to + filled, to + width, 0.0f);
     }
   });
@@ -94,10 +99,10 @@ HWY_INLINE void FinishColumn(std::int64_t row, std::int64_t column, std::int64_t
 #endif
 }
 
-// Asks for the cache lines of `kRows` rows of `kVectors` vectors at `first`, `step` floats apart.
-template <int kRows, int kVectors>
-HWY_INLINE void PrefetchTile(const float* first, std::int64_t step) {
-  constexpr std::int64_t kLine = 16;
+// Asks for the cache lines of `kRows` rows of `kVectors` vectors at `first`, `step` elements apart.
+template <int kRows, int kVectors, class T>
+HWY_INLINE void PrefetchTile(const T* first, std::int64_t step) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     for (std::int64_t i = 0; i < kVectors * ProductLanes(); i += kLine) {

@@ -49,6 +49,12 @@ struct FullLanes {
   // would cross memory twice, so it is stored as ever.
   static HWY_INLINE void Stream(V value, float* to) { hn::Stream(value, D(), to); }
   static HWY_INLINE void Stream(V value, BFloat16* to) { Store(value, to); }
+  // `value` as it comes back when it is stored as a T.
+  template <class T>
+  static HWY_INLINE V Stored(V value) {
+    if constexpr (std::is_same_v<T, BFloat16>) return WidenLanes(D(), NarrowLanes(D(), value));
+    return value;
+  }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
   static HWY_INLINE V Zero() { return hn::Zero(D()); }
 };
@@ -72,6 +78,10 @@ struct FirstLanes {
   template <class T>
   HWY_INLINE void Stream(V value, T* to) const {
     Store(value, to);
+  }
+  template <class T>
+  static HWY_INLINE V Stored(V value) {
+    return FullLanes<D>::template Stored<T>(value);
   }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }
   static HWY_INLINE V Zero() { return hn::Zero(D()); }

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "kernels/core/bfloat16.h"
 #include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
@@ -27,16 +28,17 @@ class MbconvTest : public KernelFixture {
 
   Stage MakeStage(const Shape& weights, std::int64_t c, double fan, std::uint64_t stream,
                   DType dtype) {
+    const DType sums = SumType(dtype);
     return {.w = RandomTensor(weights, stream, dtype, 1 / std::sqrt(fan)),
-            .gamma = RandomTensor({c}, stream + 1, dtype, 0.3, 1),
-            .beta = RandomTensor({c}, stream + 2, dtype, 1, 1),
-            .mean = RandomTensor({c}, stream + 3, dtype),
-            .inv_std = RandomTensor({c}, stream + 4, dtype),
-            .running_mean = RandomTensor({c}, stream + 5, dtype),
-            .running_var = RandomTensor({c}, stream + 6, dtype, 0.1, 1),
-            .dw = RandomTensor(weights, stream + 7, dtype),
-            .dgamma = RandomTensor({c}, stream + 8, dtype),
-            .dbeta = RandomTensor({c}, stream + 9, dtype)};
+            .gamma = RandomTensor({c}, stream + 1, sums, 0.3, 1),
+            .beta = RandomTensor({c}, stream + 2, sums, 1, 1),
+            .mean = RandomTensor({c}, stream + 3, sums),
+            .inv_std = RandomTensor({c}, stream + 4, sums),
+            .running_mean = RandomTensor({c}, stream + 5, sums),
+            .running_var = RandomTensor({c}, stream + 6, sums, 0.1, 1),
+            .dw = RandomTensor(weights, stream + 7, sums),
+            .dgamma = RandomTensor({c}, stream + 8, sums),
+            .dbeta = RandomTensor({c}, stream + 9, sums)};
   }
 
   Block MakeBlock(const MbconvGeometry& g, DType dtype = DType::kF32) {
@@ -119,9 +121,15 @@ class MbconvTest : public KernelFixture {
 
   void ExpectAllAgree(const MbconvGeometry& g, bool expands = true,
                       Activation activation = Activation::kRelu6) {
+    for (const DType dtype : {DType::kF32, DType::kBf16}) {
+      ExpectAllAgree(g, expands, activation, dtype);
+    }
+  }
+
+  void ExpectAllAgree(const MbconvGeometry& g, bool expands, Activation activation, DType dtype) {
     SCOPED_TRACE(StrCat(g.n, "x", g.h, "x", g.w, " ", g.c_in, "-", g.expanded, "-", g.c_out, " k",
-                        g.kernel, " s", g.stride));
-    const Block block = MakeBlock(g);
+                        g.kernel, " s", g.stride, " ", Name(dtype)));
+    const Block block = MakeBlock(g, dtype);
     MbconvForward::Args forward = Forward(block, expands);
     forward.norm.activation = activation;
     ExpectImplementationsAgree<MbconvForward>(forward, 2);
