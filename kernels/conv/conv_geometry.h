@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+
+#include "kernels/core/tensor.h"
 
 namespace nasengine {
 
@@ -22,5 +25,11 @@ struct ConvGeometry {
   std::int64_t out_w() const { return (w + 2 * pad - kernel) / stride + 1; }
   friend bool operator==(const ConvGeometry&, const ConvGeometry&) = default;
 };
+
+// "128x28x28x8->48 k1 s1".
+inline std::string ToString(const ConvGeometry& g) {
+  return ToString(Shape{g.n, g.h, g.w, g.c_in}) + "->" + std::to_string(g.c_out) + " k" +
+         std::to_string(g.kernel) + " s" + std::to_string(g.stride);
+}
 
 }  // namespace nasengine

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "kernels/conv/conv_geometry.h"
@@ -40,6 +41,13 @@ struct MbconvGeometry {
   Shape OutputShape() const;
   friend bool operator==(const MbconvGeometry&, const MbconvGeometry&) = default;
 };
+
+// "128x28x28x8->48->24 k3 s1".
+inline std::string ToString(const MbconvGeometry& g) {
+  return ToString(g.InputShape()) + "->" + std::to_string(g.expanded) + "->" +
+         std::to_string(g.c_out) + " k" + std::to_string(g.kernel) + " s" +
+         std::to_string(g.stride);
+}
 
 // What every batch norm and activation of the block share. The activation follows the first two;
 // the third has none.

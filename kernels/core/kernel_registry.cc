@@ -15,4 +15,10 @@ KernelRegistry KernelRegistry::Checked() const {
   return registry;
 }
 
+KernelRegistry KernelRegistry::Profiled(KernelRecorder& recorder) const {
+  KernelRegistry registry;
+  for (const auto& [name, table] : tables_) registry.tables_[name] = table->Profiled(recorder);
+  return registry;
+}
+
 }  // namespace nasengine

@@ -29,6 +29,8 @@
 
 namespace nasengine {
 
+class KernelRecorder;
+
 template <class Op>
 struct KernelEntry {
   using Args = typename Op::Args;
@@ -92,18 +94,22 @@ class KernelRegistry {
   // The same entries, each followed by the reference on the same inputs; a difference beyond
   // tolerance throws, naming operator, implementation, element and both values.
   KernelRegistry Checked() const;
+  // The same entries, each telling `recorder`, which must outlive the result, of every run.
+  KernelRegistry Profiled(KernelRecorder& recorder) const;
 
  private:
   struct TableBase {
     virtual ~TableBase() = default;
     virtual std::unique_ptr<TableBase> WithoutExecution() const = 0;
     virtual std::unique_ptr<TableBase> Checked() const = 0;
+    virtual std::unique_ptr<TableBase> Profiled(KernelRecorder& recorder) const = 0;
   };
   template <class Op>
   struct Table final : TableBase {
     std::vector<KernelEntry<Op>> entries;
     std::unique_ptr<TableBase> WithoutExecution() const override;
     std::unique_ptr<TableBase> Checked() const override;
+    std::unique_ptr<TableBase> Profiled(KernelRecorder& recorder) const override;
   };
 
   template <class Op>
@@ -124,4 +130,6 @@ void Dispatch(Context& context, const typename Op::Args& args) {
 
 }  // namespace nasengine
 
-#include "kernels/core/kernel_check.h"  // the bodies of Table<Op>
+// The bodies of Table<Op>.
+#include "kernels/core/kernel_check.h"
+#include "kernels/core/kernel_profile.h"
