@@ -20,6 +20,7 @@
 #include "nas/cli/progress.h"
 #include "nas/cli/run_folder.h"
 #include "nas/cli/search_run.h"
+#include "nas/cli/step_recording.h"
 #include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/report/search_screen.h"
@@ -44,6 +45,8 @@ constexpr char kExamples[] =
     "  nasengine search --data ~/idx-folder --latency-table board.json --out runs/board\n"
     "  nasengine search --dry-run\n"
     "      only the estimate of time and memory\n"
+    "  nasengine search --profile-step --out runs/profile\n"
+    "      only a table of the operators of a weight and an architecture step, and their trace\n"
     "  nasengine search --config runs/20250101-fashion-1/run.toml\n"
     "      the same run again\n";
 
@@ -90,6 +93,8 @@ void AddScheduleFlags(Flags& flags, RunConfig& config) {
                     config.time_budget_seconds = ParseSeconds(flag, text);
                   });
   flags.AddSwitch("--dry-run", config.dry_run, "Stop after the estimate of time and memory");
+  flags.AddSwitch("--profile-step", config.profile_step,
+                  "Only show where the time of a step goes, and write trace.json");
 }
 
 void AddMachineFlags(Flags& flags, RunConfig& config) {
@@ -219,6 +224,16 @@ std::string LabelOf(const std::string& space) {
   return IsBuiltinSpace(space) ? space : std::filesystem::path(space).stem().string();
 }
 
+int ProfileStep(const RunConfig& config, SearchHooks hooks) {
+  const RunFolder folder(
+      {.out = config.out, .label = LabelOf(config.space) + "-profile", .force = config.force});
+  hooks.recorded = [&](const std::vector<RecordedStep>& steps) {
+    TellStepProfile(steps, folder, config.json);
+  };
+  RunSearch(config, hooks);
+  return kExitDone;
+}
+
 std::string ValidationText(const StepRecord& record, const NetworkDesc& network) {
   return fmt::format(
       "epoch {}: the likeliest path has {:.2f} % of the held-out images right, loss {:.3f}, {} "
@@ -314,10 +329,11 @@ int SearchCommand(Arguments arguments) {
   if (const auto code = ParseSearch(arguments, config)) return *code;
   ValidateConfig(config, AlgorithmNames());
   Progress progress(StderrProgress());
-  if (config.dry_run) {
+  if (config.dry_run || config.profile_step) {
     SearchHooks hooks;
     hooks.announce = [&](const std::string& message) { progress.Announce(message); };
-    return DryRun(config, std::move(hooks));
+    return config.dry_run ? DryRun(config, std::move(hooks))
+                          : ProfileStep(config, std::move(hooks));
   }
   const InterruptGuard interrupt;
   return RecordedSearch(config, progress, interrupt).Run();

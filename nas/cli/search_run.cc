@@ -17,6 +17,7 @@
 #include "nas/cli/search_images.h"
 #include "nas/cli/search_watch.h"
 #include "nas/cli/session.h"
+#include "nas/cli/step_recording.h"
 #include "nas/config/machine.h"
 #include "nas/latency/latency_model.h"
 #include "nas/latency/latency_profiler.h"
@@ -58,6 +59,7 @@ class SearchRun {
   void PlanMemory();
   void ObtainTable();
   void BuildSupernet();
+  void RecordSteps();
   void Estimate();
   std::unique_ptr<Searcher> NewSearcher();
   SearchSchedule ScheduleOf(const Recipe& recipe) const;
@@ -124,6 +126,10 @@ SearchSummary SearchRun::Run() {
   PlanMemory();
   ObtainTable();
   BuildSupernet();
+  if (config_.profile_step) {
+    RecordSteps();
+    return summary_;
+  }
   Estimate();
   if (config_.dry_run) return summary_;
   Search();
@@ -204,6 +210,13 @@ std::unique_ptr<Searcher> SearchRun::NewSearcher() {
                                         .cost = table_.cost},
                           .recipe = space_.recipe,
                           .seed = config_.seed});
+}
+
+void SearchRun::RecordSteps() {
+  Announce("repeating a step of each kind");
+  const std::vector<RecordedStep> steps =
+      RecordSearchSteps(session_.context(), *supernet_, *NewSearcher(), algorithm_, *images_);
+  if (hooks_.recorded) hooks_.recorded(steps);
 }
 
 SearchSchedule SearchRun::ScheduleOf(const Recipe& recipe) const {

@@ -5,10 +5,12 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "nas/config/run_config.h"
 #include "nas/latency/latency_table.h"
 #include "nas/report/search_summary.h"
+#include "nas/report/step_profile.h"
 #include "nas/space/alphas_file.h"
 #include "nas/supernet/network.h"
 #include "nas/train/step_record.h"
@@ -38,6 +40,8 @@ struct SearchHooks {
   // A phase begins, in words for people.
   std::function<void(const std::string& message)> announce;
   std::function<void(const SearchEstimate& estimate)> estimated;
+  // With config.profile_step: a step of each kind that the search takes.
+  std::function<void(const std::vector<RecordedStep>& steps)> recorded;
   // Before anything depends on it.
   std::function<void(const LatencyTable& table)> table_ready;
   // The alphas at the end of the search, one row a block; then the network they led to.
@@ -50,7 +54,7 @@ struct SearchHooks {
 };
 
 // Throws what any phase throws; nothing is written but through the hooks. With config.dry_run it
-// returns after the estimate.
+// returns after the estimate, with config.profile_step after recording steps.
 SearchSummary RunSearch(const RunConfig& config, const SearchHooks& hooks);
 
 }  // namespace nasengine

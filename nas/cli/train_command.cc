@@ -20,6 +20,7 @@
 #include "nas/cli/network_run.h"
 #include "nas/cli/progress.h"
 #include "nas/cli/run_folder.h"
+#include "nas/cli/step_recording.h"
 #include "nas/config/machine.h"
 #include "nas/config/run_config.h"
 #include "nas/report/format.h"
@@ -42,7 +43,9 @@ constexpr char kExamples[] =
     "  nasengine train --network mobilenet-v2@0.5 --data fashion-mnist --epochs 5\n"
     "  nasengine train --network net.json --weights old.safetensors --lr 0.01 --epochs 5\n"
     "  nasengine train --network net.json --data ~/idx-folder --out runs/retrained --json\n"
-    "  nasengine train --network proxyless-cpu --data cifar10:DIR --dtype bf16\n";
+    "  nasengine train --network proxyless-cpu --data cifar10:DIR --dtype bf16\n"
+    "  nasengine train --network mobilenet-v2@0.5 --profile-step\n"
+    "      only a table of the operators of a training step, and their trace\n";
 
 struct TrainConfig {
   NetworkRunConfig run;
@@ -56,6 +59,7 @@ struct TrainConfig {
   std::int64_t memory_budget = 0;
   std::string out;
   bool force = false;
+  bool profile_step = false;
 };
 
 void AddTrainFlags(Flags& flags, TrainConfig& config) {
@@ -67,6 +71,8 @@ void AddTrainFlags(Flags& flags, TrainConfig& config) {
   flags.Add("--preset", config.preset, "NAME", PresetFlagHelp());
   flags.AddConfigTable("recipe", [&config](const SourceValue& table) { config.recipe = table; });
   flags.Add("--max-steps", config.max_steps, "At most so many steps");
+  flags.AddSwitch("--profile-step", config.profile_step,
+                  "Only show where the time of a step goes, and write trace.json");
   flags.Group("Run");
   flags.Add("--dtype", config.dtype, "TYPE",
             "Of activations and their gradients: f32 (default) or bf16");
@@ -221,8 +227,15 @@ int RecordedTraining::Run() {
                   .evaluation = EvaluationSizes(data.test->size())});
 
   folder_.emplace(
-      RunFolderOptions{.out = config_.out, .label = desc_.name + "-train", .force = config_.force});
+      RunFolderOptions{.out = config_.out,
+                       .label = desc_.name + (config_.profile_step ? "-profile" : "-train"),
+                       .force = config_.force});
   progress_.Announce("run folder: " + folder_->path());
+  if (config_.profile_step) {
+    TellStepProfile(RecordTrainingStep(context, network, recipe_, loader.Next(), config_.run.seed),
+                    *folder_, config_.run.json);
+    return kExitDone;
+  }
   progress_.Announce(chosen_.source);
   if (const std::string note = DTypeNote(network.dtype()); !note.empty()) progress_.Announce(note);
   folder_->RemoveOldResults();

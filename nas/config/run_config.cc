@@ -137,6 +137,8 @@ void ValidateConfig(const RunConfig& config, std::span<const std::string_view> a
             ", expected the file of a table that they choose from");
   CheckRange("--latency-classes", std::optional(config.latency_classes), std::int64_t{0},
              kMaxClasses);
+  NAS_CHECK(!config.dry_run || !config.profile_step,
+            "--dry-run and --profile-step: found both, expected one of them");
   CheckRange("--threads", std::optional(config.threads), 0, kMaxThreads);
   NAS_CHECK(config.memory_budget >= 0, "--memory-budget: found ", config.memory_budget,
             " bytes, expected a positive size");
@@ -184,6 +186,7 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
                            "memory-budget",
                            "time-budget",
                            "dry-run",
+                           "profile-step",
                            "json",
                            "force",
                            "recipe"});
@@ -220,6 +223,7 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
   ReadBytes(table, "memory-budget", config.memory_budget);
   read.Quantity("time-budget", "20m", config.time_budget_seconds, ParseSeconds);
   read.Flag("dry-run", config.dry_run);
+  read.Flag("profile-step", config.profile_step);
   read.Flag("json", config.json);
   read.Flag("force", config.force);
   if (const SourceValue* recipe = table.Find("recipe")) {

@@ -56,6 +56,7 @@ struct RunConfig {
   std::int64_t memory_budget = 0;  // bytes; 0: 85 % of what the cgroup and the machine have
   double time_budget_seconds = 0;  // 0: none
   bool dry_run = false;
+  bool profile_step = false;
   bool json = false;
   bool force = false;
 };
@@ -75,7 +76,8 @@ void ApplyConfigToml(std::string_view toml, std::string_view origin, RunConfig& 
 
 // A file that ApplyConfigToml reads back to the same configuration; the recipe's values are written
 // out, so that a later change of the space's defaults does not change the repetition. How a run is
-// started (out, dry-run, json, force) and its time budget, which the recipe holds already, are not.
+// started (out, dry-run,
+// profile-step, json, force) and its time budget, which the recipe holds already, are not.
 std::string ConfigToToml(const RunConfig& config, const Recipe& recipe);
 
 // "20ms", "0.5 ms", "1s" -> milliseconds, "300" -> 300 of whatever the table counts; "20m", "2h",

@@ -12,11 +12,7 @@ namespace nasengine {
 double TrainNetwork(Context& context, CachingAllocator& allocator, Network& network, Loader& loader,
                     const Recipe& recipe, const NetworkTraining& training,
                     const LoopControl& control) {
-  const Trainer trainer({.momentum = recipe.momentum,
-                         .nesterov = recipe.train_nesterov,
-                         .weight_decay = TrainWeightDecay(recipe),
-                         .decay_all = recipe.train_decay == DecayOf::kAll,
-                         .label_smoothing = recipe.label_smoothing});
+  const Trainer trainer = NetworkTrainer(recipe);
   const std::int64_t planned = training.epochs * loader.batches_per_epoch();
   const std::int64_t steps =
       training.max_steps > 0 ? std::min(planned, training.max_steps) : planned;

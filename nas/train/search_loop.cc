@@ -14,13 +14,7 @@ double Percent(std::int64_t hits, std::int64_t images) {
 
 SearchLoop::SearchLoop(const SearchParts& parts, const Recipe& recipe,
                        const SearchSchedule& schedule)
-    : parts_(parts),
-      trainer_({.momentum = recipe.momentum,
-                .nesterov = recipe.nesterov,
-                .weight_decay = recipe.weight_decay,
-                .decay_all = recipe.decay == DecayOf::kAll,
-                .label_smoothing = recipe.label_smoothing}),
-      schedule_(schedule) {}
+    : parts_(parts), trainer_(SearchTrainer(recipe)), schedule_(schedule) {}
 
 SearchTimes SearchLoop::Run(const LoopControl& control) {
   SearchTimes times;

@@ -49,4 +49,20 @@ void Trainer::Update(Context& context, std::span<ParameterSlab* const> slabs, do
   sgd.Step(context, slabs, static_cast<float>(lr));
 }
 
+Trainer SearchTrainer(const Recipe& recipe) {
+  return Trainer({.momentum = recipe.momentum,
+                  .nesterov = recipe.nesterov,
+                  .weight_decay = recipe.weight_decay,
+                  .decay_all = recipe.decay == DecayOf::kAll,
+                  .label_smoothing = recipe.label_smoothing});
+}
+
+Trainer NetworkTrainer(const Recipe& recipe) {
+  return Trainer({.momentum = recipe.momentum,
+                  .nesterov = recipe.train_nesterov,
+                  .weight_decay = TrainWeightDecay(recipe),
+                  .decay_all = recipe.train_decay == DecayOf::kAll,
+                  .label_smoothing = recipe.label_smoothing});
+}
+
 }  // namespace nasengine

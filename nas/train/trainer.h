@@ -4,6 +4,7 @@
 
 #include "autograd/optim/sgd.h"
 #include "data/batch.h"
+#include "nas/space/recipe.h"
 #include "nas/supernet/step.h"
 
 namespace nasengine {
@@ -36,5 +37,9 @@ class Trainer {
 
   TrainerConfig config_;
 };
+
+// As the recipe trains the weights of a search, and a network by itself.
+Trainer SearchTrainer(const Recipe& recipe);
+Trainer NetworkTrainer(const Recipe& recipe);
 
 }  // namespace nasengine
