@@ -27,7 +27,10 @@ class GradientFixture : public KernelFixture {
 
   // <y, seeded normal numbers>: a loss that no error in y's gradient escapes.
   Variable Project(Tape& tape, const Variable& y) {
-    Tensor direction = RandomTensor(y.shape(), 77, y.value().dtype());
+    return Project(tape, y, RandomTensor(y.shape(), 77, y.value().dtype()));
+  }
+  // <y, direction>; the backward pass overwrites `direction`.
+  Variable Project(Tape& tape, const Variable& y, Tensor direction) {
     Tensor value = context().Empty({}, y.value().dtype(), MemoryCategory::kActivations);
     Dispatch<InnerProduct>(context(), {.a = y.value(), .b = direction, .result = value});
     if (!tape.recording() || !y.wants_gradient()) return Variable(std::move(value));
