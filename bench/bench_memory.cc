@@ -77,7 +77,7 @@ void Measure(Workbench& bench, const SearchSpace& space, DType dtype, int rounds
     std::vector<Contender> contenders;
     for (const MemoryCase* one : real) {
       contenders.push_back(
-          {NameOf(one->step), [&steps, kind = one->step.planned] { steps.Run(kind); }});
+          {NameOf(one->step), [&, kind = one->step.planned] { steps.Run(bench.context(), kind); }});
     }
     const std::vector<RobustSummary> times = TimeInterleaved(
         contenders, {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0});

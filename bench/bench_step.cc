@@ -9,8 +9,11 @@
 #include "bench/commands.h"
 #include "bench/document.h"
 #include "bench/harness.h"
+#include "bench/pytorch_peer.h"
 #include "bench/search_step.h"
+#include "bench/step_profiles.h"
 #include "bench/supernet_steps.h"
+#include "kernels/core/file_io.h"
 #include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/space/counts.h"
@@ -123,32 +126,42 @@ Json ToRow(const SearchSpace& space, std::int64_t batch, DType dtype, const Step
           {"floor_ms", StepFlops(space, one.step.planned, batch) / (limits.fma_gflops * 1e6)}};
 }
 
-void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& options,
-              const MachineLimits& limits, Json& rows) {
+std::int64_t BatchFor(const SearchSpace& space, const BenchOptions& options) {
   const bool large = space.input.h * space.input.w > kLargeImagePixels;
-  const std::int64_t batch = options.batch > 0 ? options.batch
-                             : large           ? kLargeImageBatch
-                                               : kSmallImageBatch;
-  const DType dtype = options.dtype;
+  return options.batch > 0 ? options.batch : large ? kLargeImageBatch : kSmallImageBatch;
+}
+
+// Those that the filter finds and that fit into memory.
+std::vector<SearchStep> WantedSteps(const Workbench& bench, const SearchSpace& space,
+                                    std::int64_t batch, const BenchOptions& options) {
   const std::regex filter(options.filter);
-  std::vector<StepCase> cases;
-  std::vector<PlannedStep> kinds;
+  std::vector<SearchStep> wanted;
   for (const SearchStep& step : kSearchSteps) {
     const std::string name = StrCat(space.name, " ", NameOf(step));
     if (!std::regex_search(name, filter)) continue;
-    if (!Fits(bench, space, step, batch, dtype)) {
+    if (!Fits(bench, space, step, batch, options.dtype)) {
       fmt::print(stderr, "{}: does not fit into memory and is left out\n", name);
       continue;
     }
+    wanted.push_back(step);
+  }
+  return wanted;
+}
+
+void TimeSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch,
+               const BenchOptions& options, const MachineLimits& limits, Json& rows) {
+  std::vector<StepCase> cases;
+  std::vector<PlannedStep> kinds;
+  for (const SearchStep& step : WantedSteps(bench, space, batch, options)) {
     cases.push_back({step, {}, {}});
     kinds.push_back(step.planned);
   }
   if (cases.empty()) return;
-  SupernetSteps steps(bench, space, batch, kinds, dtype);
+  SupernetSteps steps(bench, space, batch, kinds, options.dtype);
   std::vector<Contender> contenders;
   for (const StepCase& one : cases) {
     contenders.push_back(
-        {NameOf(one.step), [&steps, kind = one.step.planned] { steps.Run(kind); }});
+        {NameOf(one.step), [&, kind = one.step.planned] { steps.Run(bench.context(), kind); }});
   }
   // The first one twice: how far it is from itself is the noise of all.
   contenders.push_back(contenders.front());
@@ -164,8 +177,23 @@ void RunSpace(Workbench& bench, const SearchSpace& space, const BenchOptions& op
     cases[i].peak = steps.Count(cases[i].step.planned);
   }
   const double noise = SameAgainstSame(times.front(), times.back());
-  for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, dtype, one, noise, limits));
-  if (!options.json) PrintSpace(space, batch, dtype, cases, noise, limits);
+  for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, options.dtype, one, noise, limits));
+  if (!options.json) PrintSpace(space, batch, options.dtype, cases, noise, limits);
+}
+
+void ProfileSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch,
+                  const BenchOptions& options, Json& rows, std::vector<RecordedStep>& recorded) {
+  const std::vector<SearchStep> steps = WantedSteps(bench, space, batch, options);
+  if (steps.empty()) return;
+  for (RecordedStep& step :
+       RecordSpace(bench, space, batch, steps, options.rounds > 0 ? options.rounds : kRounds)) {
+    const StepProfile profile = Summarize(step);
+    Json row = Json::parse(StepProfilesJson({&profile, 1}, options.trace))["steps"][0];
+    row["batch"] = batch;
+    rows.push_back(std::move(row));
+    if (!options.json) fmt::print("{}", StepProfileText(profile));
+    recorded.push_back(std::move(step));
+  }
 }
 
 }  // namespace
@@ -180,10 +208,21 @@ Json BenchStep(const BenchOptions& options) {
     PrintMachine(bench);
     PrintLimits(limits);
   }
+  bool has_peer = !options.peer.empty();
+  std::vector<RecordedStep> recorded;
   for (const std::string& name : options.spaces.empty() ? BuiltinSpaceNames() : options.spaces) {
-    RunSpace(bench, LoadSpace(name), options, limits, document["rows"]);
+    const SearchSpace space = LoadSpace(name);
+    const std::int64_t batch = BatchFor(space, options);
+    Json& rows = document["rows"];
+    if (options.profile_step) {
+      ProfileSpace(bench, space, batch, options, rows, recorded);
+    } else {
+      TimeSpace(bench, space, batch, options, limits, rows);
+      if (has_peer) has_peer = ComparePytorch(bench, space, batch, options, rows);
+    }
     bench.allocator().ReleaseCached();
   }
+  if (!options.trace.empty()) WriteFileAtomically(options.trace, ChromeTrace(recorded));
   document["resident_peak_bytes"] = ResidentPeakBytes();
   if (!options.json) fmt::print("\nresident peak {}\n", FormatBytes(ResidentPeakBytes()));
   return document;

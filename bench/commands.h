@@ -28,6 +28,13 @@ struct BenchOptions {
   int rounds = 0;
   // Where memory's picture goes; empty: nowhere.
   std::string svg;
+  // step: where its time goes, operator by operator, in place of its time; and where the trace of
+  // it goes, empty: nowhere.
+  bool profile_step = false;
+  std::string trace;
+  // step: the framework to compare with, empty: none; the Python that has it.
+  std::string peer;
+  std::string python = "python3";
   // Accuracies of trained networks.
   std::string table;
 };

@@ -2,8 +2,10 @@
 #include "bench/harness.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <thread>
 
 #include "kernels/core/error.h"
 
@@ -12,7 +14,10 @@ namespace {
 
 constexpr int kMostRepeats = 10'000;
 
-double SampleMs(const Contender& contender, int repeats) {
+double SampleMs(const Contender& contender, int repeats, double pause_ms) {
+  if (pause_ms > 0) {
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(pause_ms));
+  }
   const Timer timer;
   for (int i = 0; i < repeats; ++i) contender.run();
   return timer.ms() / repeats;
@@ -29,7 +34,7 @@ std::vector<RobustSummary> TimeInterleaved(std::span<const Contender> contenders
   if (options.before_round) options.before_round(-1);
   for (const Contender& contender : contenders) {
     contender.run();
-    const double once_ms = std::max(SampleMs(contender, 1), 1e-6);
+    const double once_ms = std::max(SampleMs(contender, 1, options.pause_ms), 1e-6);
     repeats.push_back(static_cast<int>(
         std::clamp(std::ceil(options.min_sample_ms / once_ms), 1.0, double{kMostRepeats})));
   }
@@ -40,7 +45,7 @@ std::vector<RobustSummary> TimeInterleaved(std::span<const Contender> contenders
     if (options.before_round) options.before_round(round);
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const std::size_t which = (static_cast<std::size_t>(round) + i) % contenders.size();
-      samples[which].push_back(SampleMs(contenders[which], repeats[which]));
+      samples[which].push_back(SampleMs(contenders[which], repeats[which], options.pause_ms));
     }
   }
   std::vector<RobustSummary> summaries;

@@ -25,6 +25,8 @@ struct TimingOptions {
   double seconds = 0.4;
   // Short runs are repeated within a sample until it lasts as long as this.
   double min_sample_ms = 0.2;
+  // Waited before each sample, for what threads of other contenders do after their work.
+  double pause_ms = 0;
   // Called before each round with its number, which is negative for the warm-up.
   std::function<void(int round)> before_round{};
 };

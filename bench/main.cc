@@ -69,6 +69,18 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
           std::map<std::string, DType>{{"f32", DType::kF32}, {"bf16", DType::kBf16}}));
   command.add_option("--rounds", options.rounds, "rounds to take the median of")->check(CheckCount);
   command.add_option("--svg", options.svg, "memory: a picture of it, such as memory.svg");
+  CLI::Option* profile = command.add_flag("--profile-step", options.profile_step,
+                                          "step: show where the time goes, operator by operator");
+  command
+      .add_option("--trace", options.trace,
+                  "step: with --profile-step, a trace for ui.perfetto.dev, such as trace.json")
+      ->needs(profile);
+  CLI::Option* peer =
+      command.add_option("--peer", options.peer, "step: compare with another framework: pytorch")
+          ->check(CLI::IsMember({"pytorch"}))
+          ->excludes(profile);
+  command.add_option("--python", options.python, "step: the Python that has it (python3)")
+      ->needs(peer);
   command.add_option("--table", options.table, "search-table: nasbench201_accuracy.csv");
 }
 
@@ -79,6 +91,8 @@ int Run(int argc, char** argv) {
       "Examples:\n"
       "  nasengine bench kernels --filter depthwise --json\n"
       "  chrt -f 1 ./nasengine bench step --space fashion\n"
+      "  nasengine bench step --space fashion --profile-step --trace trace.json\n"
+      "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n"
       "  nasengine bench memory --svg memory.svg\n"
       "  nasengine bench search-table --table nasbench201_accuracy.csv\n");
   BenchOptions options;

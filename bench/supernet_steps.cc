@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "bench/supernet_steps.h"
 
+#include <cmath>
+#include <limits>
+#include <utility>
+
 #include "autograd/optim/sgd.h"
+#include "nas/space/counts.h"
 #include "nas/supernet/prepare.h"
 #include "nas/supernet/step.h"
 
@@ -31,8 +36,23 @@ void SupernetSteps::DrawPath(std::uint64_t draw) {
   path_ = supernet_->SamplePath(Rng(kSeed, RngPurpose::kGates), draw);
 }
 
-void SupernetSteps::Run(PlannedStep step) {
-  Context& context = bench_.context();
+void SupernetSteps::TakeTypicalPath() {
+  constexpr std::uint64_t kDraws = 100;
+  const SearchSpace& space = supernet_->space();
+  const double mean = MeanMacs(space);
+  double nearest = std::numeric_limits<double>::infinity();
+  Path typical;
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    DrawPath(draw);
+    const auto macs = static_cast<double>(CountNetwork(Derive(space, path_)).macs);
+    if (std::abs(macs - mean) >= nearest) continue;
+    nearest = std::abs(macs - mean);
+    typical = path_;
+  }
+  SetPath(std::move(typical));
+}
+
+void SupernetSteps::Run(Context& context, PlannedStep step) {
   switch (step) {
     case PlannedStep::kWeights:
       Trainer({}).Step(context, *supernet_, path_, batch_, kLr);
@@ -52,7 +72,7 @@ void SupernetSteps::Run(PlannedStep step) {
 
 MemoryPlan SupernetSteps::Count(PlannedStep step) {
   bench_.allocator().ResetPeak();
-  Run(step);
+  Run(bench_.context(), step);
   return ToMemoryPlan(bench_.allocator().stats());
 }
 

@@ -21,13 +21,16 @@ class SupernetSteps {
   SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
                 std::span<const PlannedStep> steps, DType dtype = DType::kF32);
 
-  // The path of the steps to come; drawn evenly for `draw`, or given.
+  // The path of the steps to come; drawn evenly for `draw`, or given, or of 100 drawn ones the one
+  // whose multiply-accumulates are nearest to the space's mean.
   void DrawPath(std::uint64_t draw);
   void SetPath(Path path) { path_ = std::move(path); }
+  void TakeTypicalPath();
+  const Path& path() const { return path_; }
 
   // Forward and backward; then SGD of what a weight step trained. From gate gradients to alphas it
-  // is a handful of numbers, left out here.
-  void Run(PlannedStep step);
+  // is a handful of numbers, left out here. `context` is the workbench's or a sibling.
+  void Run(Context& context, PlannedStep step);
 
   // The counted peak of one step.
   MemoryPlan Count(PlannedStep step);

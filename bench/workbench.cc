@@ -31,8 +31,7 @@ std::uint32_t Scramble(std::uint32_t x) {
 }
 
 // Whether every thread of a team of `threads` has a core of its own now.
-bool PinThreads(int threads) {
-  const std::vector<int> cores = AllowedCores();
+bool PinThreads(int threads, const std::vector<int>& cores) {
   if (static_cast<int>(cores.size()) < threads) return false;
   int pinned = 0;
 #pragma omp parallel num_threads(threads) reduction(+ : pinned)
@@ -53,7 +52,8 @@ Workbench::Workbench(int threads)
       registry_(MakeCpuRegistry()),
       context_(
           std::make_unique<Context>(*backend_, allocator_, registry_, KernelPolicy(), threads)),
-      pinned_(PinThreads(threads)) {}
+      cores_(AllowedCores()),
+      pinned_(PinThreads(threads, cores_)) {}
 
 Tensor Workbench::Random(const Shape& shape, std::uint32_t stream, DType dtype) {
   Tensor tensor = context_->Empty(shape, dtype, MemoryCategory::kData);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/core/allocator.h"
 #include "kernels/core/context.h"
@@ -24,6 +25,8 @@ class Workbench {
   std::string device_name() const { return backend_->name(); }
   int threads() const { return context_->threads(); }
   bool pinned() const { return pinned_; }
+  // Those that the process may use, which pinning has taken from its main thread.
+  const std::vector<int>& cores() const { return cores_; }
 
   // Zero-mean numbers in [-1, 1), fixed by `stream`; f32 or bf16.
   Tensor Random(const Shape& shape, std::uint32_t stream, DType dtype = DType::kF32);
@@ -35,6 +38,7 @@ class Workbench {
   CachingAllocator allocator_;
   KernelRegistry registry_;
   std::unique_ptr<Context> context_;
+  std::vector<int> cores_;
   bool pinned_;
 };
 

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "bench/pytorch_peer.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <regex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/document.h"
+#include "bench/harness.h"
+#include "bench/peer_process.h"
+#include "bench/supernet_steps.h"
+#include "nas/report/format.h"
+#include "nas/space/architecture_file.h"
+#include "nas/space/counts.h"
+
+namespace nasengine {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kRounds = 9;
+// Importing and compiling take their time; a step that takes as long is not worth waiting for.
+constexpr double kMostSeconds = 240;
+// By then the threads of whoever worked before have stopped waiting for more at full speed.
+constexpr double kPauseMs = 20;
+
+struct Variant {
+  const char* name;
+  const char* dtype;
+  std::vector<std::string> words;
+};
+
+std::vector<Variant> Variants() {
+  std::vector<Variant> variants;
+  for (const char* dtype : {"f32", "bf16"}) {
+    variants.push_back({"eager nchw", dtype, {"--layout", "nchw"}});
+    variants.push_back({"eager channels-last", dtype, {"--layout", "channels-last"}});
+    variants.push_back({"compiled nchw", dtype, {"--layout", "nchw", "--compile"}});
+    variants.push_back(
+        {"compiled channels-last", dtype, {"--layout", "channels-last", "--compile"}});
+  }
+  return variants;
+}
+
+std::string RowName(const SearchSpace& space, const Variant& variant) {
+  return fmt::format("{} pytorch {} {}", space.name, variant.name, variant.dtype);
+}
+
+std::vector<std::string> Command(const Workbench& bench, const BenchOptions& options,
+                                 const Variant& variant) {
+  std::vector<std::string> command{options.python, NASENGINE_PEERS "/pytorch_step.py",
+                                   "--threads",    std::to_string(bench.threads()),
+                                   "--cores",      fmt::format("{}", fmt::join(bench.cores(), ",")),
+                                   "--dtype",      variant.dtype};
+  command.insert(command.end(), variant.words.begin(), variant.words.end());
+  return command;
+}
+
+// Large tensors stay mapped between steps, which makes PyTorch's steps up to 1.5 times as fast.
+std::vector<std::string> Environment() {
+  return {"MALLOC_MMAP_THRESHOLD_=4294967296", "MALLOC_TRIM_THRESHOLD_=4294967296"};
+}
+
+// Our side: the supernet with everything that a step needs, and the process's peak above what it
+// had before.
+class OurStep {
+ public:
+  OurStep(Workbench& bench, const SearchSpace& space, std::int64_t batch) : bench_(bench) {
+    bench.allocator().ReleaseCached();
+    ResetResidentPeak();
+    const std::int64_t start_bytes = ResidentPeakBytes();
+    const PlannedStep weights[] = {PlannedStep::kWeights};
+    steps_.emplace(bench, space, batch, weights);
+    steps_->TakeTypicalPath();
+    Run();
+    Run();
+    peak_bytes_ = ResidentPeakBytes() - start_bytes;
+  }
+
+  void Run() { steps_->Run(bench_.context(), PlannedStep::kWeights); }
+  const Path& path() const { return steps_->path(); }
+  std::int64_t peak_bytes() const { return peak_bytes_; }
+
+ private:
+  Workbench& bench_;
+  std::optional<SupernetSteps> steps_;
+  std::int64_t peak_bytes_ = 0;
+};
+
+struct Comparison {
+  std::string version;
+  RobustSummary ours;
+  RobustSummary peer;
+  std::int64_t peer_peak_bytes = 0;
+};
+
+constexpr std::string_view kMissing = "no PyTorch";  // as the script says it
+
+std::unique_ptr<PeerProcess> Start(const std::vector<std::string>& command, std::string& why) {
+  try {
+    return std::make_unique<PeerProcess>(command, Environment());
+  } catch (const Error& error) {
+    why = StrCat(kMissing, ": ", error.what());
+    return nullptr;
+  }
+}
+
+// Nothing where PyTorch cannot do it; `why` says the reason then.
+std::optional<Comparison> Compare(OurStep& ours, const std::vector<std::string>& command,
+                                  const std::string& request, int rounds, std::string& why) {
+  const std::unique_ptr<PeerProcess> peer = Start(command, why);
+  if (peer == nullptr) return std::nullopt;
+  const std::string ready = "ready ";
+  const std::string hello = peer->Ask(request, kMostSeconds).value_or("no answer");
+  if (!hello.starts_with(ready)) {
+    why = hello;
+    return std::nullopt;
+  }
+  bool answers = true;
+  const std::vector<Contender> contenders{
+      {"ours", [&ours] { ours.Run(); }},
+      {"peer", [&] { answers = answers && peer->Ask("step", kMostSeconds).has_value(); }}};
+  const std::vector<RobustSummary> times = TimeInterleaved(
+      contenders,
+      {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0, .pause_ms = kPauseMs});
+  const std::optional<std::string> peak = peer->Ask("peak", kMostSeconds);
+  if (!answers || !peak) {
+    why = "it ended during its steps";
+    return std::nullopt;
+  }
+  return Comparison{.version = hello.substr(ready.size()),
+                    .ours = times[0],
+                    .peer = times[1],
+                    .peer_peak_bytes = std::stoll(*peak)};
+}
+
+void PrintHeader(const SearchSpace& space, const Path& path, std::int64_t batch) {
+  const Counts counts = CountNetwork(Derive(space, path));
+  fmt::print("\n{}, batch {}: a weight step of one path ({} MACs) in turn with PyTorch's\n",
+             space.name, batch, FormatCount(counts.macs));
+  fmt::print("  {:<34}{:>9}{:>6}{:>9}{:>6}{:>8}{:>12}{:>8}\n", "PyTorch", "ms", "±%", "ours ms",
+             "±%", "/ ours", "peak", "/ ours");
+}
+
+void Print(const Variant& variant, const Comparison& c, std::int64_t our_peak) {
+  const auto spread = [](const RobustSummary& s) { return 100 * s.mad / s.median; };
+  fmt::print("  {:<34}{:>9.1f}{:>6.1f}{:>9.1f}{:>6.1f}{:>8.2f}{:>12}{:>8.2f}\n",
+             fmt::format("{} {} {}", c.version, variant.name, variant.dtype), c.peer.median,
+             spread(c.peer), c.ours.median, spread(c.ours), c.peer.median / c.ours.median,
+             FormatBytes(c.peer_peak_bytes),
+             static_cast<double>(c.peer_peak_bytes) / static_cast<double>(our_peak));
+  std::fflush(stdout);
+}
+
+Json ToRow(const SearchSpace& space, std::int64_t batch, const Variant& variant,
+           const Comparison& c, std::int64_t our_peak) {
+  return {{"name", RowName(space, variant)},
+          {"algorithm", "pytorch"},
+          {"version", c.version},
+          {"batch", batch},
+          {"dtype", variant.dtype},
+          {"step_ms", c.peer.median},
+          {"mad_ms", c.peer.mad},
+          {"ours_ms", c.ours.median},
+          {"ours_mad_ms", c.ours.mad},
+          {"rounds", c.peer.count},
+          {"step_over_ours", c.peer.median / c.ours.median},
+          {"peak_bytes", c.peer_peak_bytes},
+          {"ours_peak_bytes", our_peak}};
+}
+
+}  // namespace
+
+bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t batch,
+                    const BenchOptions& options, Json& rows) {
+  const std::regex filter(options.filter);
+  std::vector<Variant> wanted;
+  for (Variant& variant : Variants()) {
+    if (std::regex_search(RowName(space, variant), filter)) wanted.push_back(std::move(variant));
+  }
+  if (wanted.empty()) return true;
+  OurStep ours(bench, space, batch);
+  const Json request{{"network", Json::parse(ArchitectureToJson(Derive(space, ours.path())))},
+                     {"batch", batch}};
+  const int rounds = options.rounds > 0 ? options.rounds : kRounds;
+  bool printed = false;
+  for (const Variant& variant : wanted) {
+    std::string why;
+    const std::optional<Comparison> comparison =
+        Compare(ours, Command(bench, options, variant), request.dump(), rounds, why);
+    if (!comparison) {
+      fmt::print(stderr, "{}: left out: {}\n", RowName(space, variant), why);
+      // The others would say the same.
+      if (why.starts_with(kMissing)) return false;
+      continue;
+    }
+    rows.push_back(ToRow(space, batch, variant, *comparison, ours.peak_bytes()));
+    if (options.json) continue;
+    if (!printed) PrintHeader(space, ours.path(), batch);
+    printed = true;
+    Print(variant, *comparison, ours.peak_bytes());
+  }
+  if (printed) {
+    fmt::print("  ours above its start: {}, with the weights of all candidates\n",
+               FormatBytes(ours.peak_bytes()));
+  }
+  return true;
+}
+
+}  // namespace nasengine
