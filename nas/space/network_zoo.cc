@@ -63,7 +63,7 @@ NetworkDesc LoadNetwork(const std::string& name_or_path) {
   const auto [name, width] = SplitWidth(name_or_path);
   if (const BuiltinFile* builtin = FindBuiltin(name)) {
     const bool has_width = name.size() < name_or_path.size();
-    return ParseNetwork(builtin->toml, StrCat(name, ".toml"),
+    return ParseNetwork(builtin->text, StrCat(name, ".toml"),
                         has_width ? ReadWidth(name_or_path) : 1.0);
   }
   if (!std::filesystem::exists(name_or_path)) {

@@ -145,7 +145,7 @@ std::vector<std::string_view> PresetNames() {
 Recipe PresetRecipe(std::string_view name, const Recipe& base) {
   for (const BuiltinFile& preset : BuiltinPresets()) {
     if (preset.name != name) continue;
-    const SourceValue document = ParseToml(preset.toml, fmt::format("{}.toml", name));
+    const SourceValue document = ParseToml(preset.text, fmt::format("{}.toml", name));
     const TableReader table(document, "a preset", {"recipe"});
     return ReadRecipe(table.Require("recipe", "a table"), base);
   }

@@ -334,7 +334,7 @@ SearchSpace ParseSpace(std::string_view toml, std::string_view origin, double wi
 SearchSpace LoadSpace(const std::string& name_or_path, double width) {
   for (const BuiltinFile& builtin : BuiltinSpaces()) {
     if (builtin.name == name_or_path)
-      return ParseSpace(builtin.toml, name_or_path + ".toml", width);
+      return ParseSpace(builtin.text, name_or_path + ".toml", width);
   }
   if (!std::filesystem::exists(name_or_path)) {
     std::string names;
@@ -358,7 +358,7 @@ bool IsBuiltinSpace(std::string_view name) {
 
 std::string_view BuiltinSpaceText(std::string_view name) {
   for (const BuiltinFile& builtin : BuiltinSpaces()) {
-    if (builtin.name == name) return builtin.toml;
+    if (builtin.name == name) return builtin.text;
   }
   Throw(ErrorCode::kNotFound, "space '", name, "': found no built-in space of this name");
 }

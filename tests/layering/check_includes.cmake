@@ -9,7 +9,7 @@ cmake_minimum_required(VERSION 3.22)
 
 set(own_layers "kernels|autograd|data|nas|tests|bench")
 # Descriptions hold no tensors: these are all that they may know of the kernels.
-set(plain_core "kernels/core/(activation|error|file_io|kernel_recorder|log|rng)\\.h")
+set(plain_core "kernels/core/(activation|builtin_file|error|file_io|kernel_recorder|log|rng)\\.h")
 # What one family lends to another: sizes of windows, and the product that a pointwise convolution is.
 set(lent "kernels/(conv/conv_geometry|linear/matmul_onednn)\\.h")
 set(rows
