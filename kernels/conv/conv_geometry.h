@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/core/kernel_shape.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
@@ -30,6 +31,17 @@ struct ConvGeometry {
 inline std::string ToString(const ConvGeometry& g) {
   return ToString(Shape{g.n, g.h, g.w, g.c_in}) + "->" + std::to_string(g.c_out) + " k" +
          std::to_string(g.kernel) + " s" + std::to_string(g.stride);
+}
+
+// By which the kernel policy knows a convolution.
+inline KernelShape ShapeOf(const ConvGeometry& g, DType dtype) {
+  return {.dtype = dtype,
+          .kernel = g.kernel,
+          .stride = g.stride,
+          .width = g.w,
+          .rows = g.n * g.h * g.w,
+          .c_in = g.c_in,
+          .c_out = g.c_out};
 }
 
 }  // namespace nasengine

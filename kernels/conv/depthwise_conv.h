@@ -28,6 +28,9 @@ struct DepthwiseConvForward {
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);
+  static KernelShape ShapeOf(const Args& args) {
+    return nasengine::ShapeOf(args.geometry, args.x.dtype);
+  }
 };
 
 // dx = the gradient of sum(y * dy) with respect to x, for activation kNone. dx is overwritten.
@@ -41,6 +44,9 @@ struct DepthwiseConvBackwardData {
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);
+  static KernelShape ShapeOf(const Args& args) {
+    return nasengine::ShapeOf(args.geometry, args.dy.dtype);
+  }
 };
 
 // dw = the gradient of sum(y * dy) with respect to w; overwritten, or added to if `accumulate`.
@@ -55,6 +61,9 @@ struct DepthwiseConvBackwardWeights {
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);
+  static KernelShape ShapeOf(const Args& args) {
+    return nasengine::ShapeOf(args.geometry, args.x.dtype);
+  }
 };
 
 // One registration function per implementation; kernels/register calls them.

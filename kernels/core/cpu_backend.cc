@@ -1,5 +1,8 @@
 // The host as a device: memory from mmap, copies by memcpy, nothing asynchronous.
 // SPDX-License-Identifier: MIT
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,6 +47,29 @@ std::byte* MapHugeAligned(std::size_t bytes) {
   return data + before;
 }
 
+#if defined(__x86_64__)
+// CPUID leaf 7: the compilers' own test knows this bit by different names.
+bool HasAmxBf16() {
+  constexpr unsigned kAmxBf16 = 1u << 22;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmxBf16) != 0;
+}
+
+std::vector<std::string> CpuCapabilities() {
+  const bool avx2 = __builtin_cpu_supports("avx2") != 0;
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512bw") != 0;
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") != 0;
+  std::vector<std::string> found;
+  if (bf16 && HasAmxBf16()) found.emplace_back("amx");
+  if (bf16) found.emplace_back("avx512_bf16");
+  if (avx512) found.emplace_back("avx512");
+  if (avx2) found.emplace_back("avx2");
+  return found;
+}
+#else
+std::vector<std::string> CpuCapabilities() { return {}; }
+#endif
+
 class CpuBackend final : public DeviceBackend {
  public:
   Device device() const override { return {DeviceType::kCpu, 0}; }
@@ -58,6 +84,8 @@ class CpuBackend final : public DeviceBackend {
     }
     return "unknown CPU";
   }
+
+  std::vector<std::string> capabilities() const override { return CpuCapabilities(); }
 
   void* Allocate(std::size_t bytes) override {
     if (bytes > std::numeric_limits<std::size_t>::max() / 2) return nullptr;

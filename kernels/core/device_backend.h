@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/core/device.h"
 
@@ -20,6 +21,9 @@ class DeviceBackend {
   virtual Device device() const = 0;
   // The processor as the system names it, e.g. "AMD EPYC 9575F".
   virtual std::string name() const = 0;
+  // The instruction sets or generations that kernels may be chosen by, the best that the device has
+  // first, then those that it includes; one word each. Empty: nothing above the baseline.
+  virtual std::vector<std::string> capabilities() const = 0;
 
   // Returns `bytes` of zeroed device memory aligned to 64 bytes, or nullptr when the device has
   // none left. Memory that is never touched may stay uncommitted.
@@ -35,6 +39,7 @@ class DeviceBackend {
 };
 
 // Memory comes straight from mmap, with huge pages advised for blocks of 2 MiB and more.
+// Capabilities: amx, avx512_bf16, avx512, avx2.
 std::unique_ptr<DeviceBackend> MakeCpuBackend();
 
 }  // namespace nasengine

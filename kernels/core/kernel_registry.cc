@@ -3,6 +3,11 @@
 
 namespace nasengine {
 
+bool KernelRegistry::Has(std::string_view op, Impl impl) const {
+  const auto found = tables_.find(op);
+  return found != tables_.end() && found->second->Has(impl);
+}
+
 KernelRegistry KernelRegistry::WithoutExecution() const {
   KernelRegistry registry;
   for (const auto& [name, table] : tables_) registry.tables_[name] = table->WithoutExecution();

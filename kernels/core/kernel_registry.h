@@ -9,6 +9,9 @@
 //     // Per output: sqrt(K) times the RMS of the K terms that sum to an element, the unit in which
 //     // rounding differences between implementations are measured.
 //     static double ErrorScale(const Args& args, int output);
+//     // Only where several fast implementations compete: what their speed depends on, by which
+//     // the kernel policy chooses among them.
+//     static KernelShape ShapeOf(const Args& args);
 //   };
 // An operator made of others measures all outputs at once, by ErrorScales(Context&, const Args&).
 // Kernels overwrite their outputs (unless Args says accumulate), never allocate but scratch from
@@ -17,6 +20,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +50,21 @@ struct KernelEntry {
   std::function<void(Context&, const Args&)> run;
 };
 
+template <class Op>
+concept HasShape = requires(const typename Op::Args& args) {
+  { Op::ShapeOf(args) } -> std::same_as<KernelShape>;
+};
+
+// What the context's policy says about these arguments; one and the same for all arguments of an
+// operator without ShapeOf.
+template <class Op>
+KernelChoice& ChoiceFor(Context& context, const typename Op::Args& args) {
+  KernelShape shape;
+  if constexpr (HasShape<Op>) shape = Op::ShapeOf(args);
+  return context.State<KernelChoices>().Get(context.policy(), context.threads(),
+                                            {Op::kName, shape});
+}
+
 class KernelRegistry {
  public:
   // Throws kInvalidArgument if (op, device, name) is there already.
@@ -66,15 +86,21 @@ class KernelRegistry {
     return static_cast<const Table<Op>&>(*found->second).entries;
   }
 
+  // Whether an operator of this name has such an implementation, on any device.
+  bool Has(std::string_view op, Impl impl) const;
+
   // The first entry in the policy's order that runs on the context's device and supports `args`.
   // Throws kUnsupported naming what exists and why each declined.
   template <class Op>
   const KernelEntry<Op>& Select(Context& context, const typename Op::Args& args) const {
     const std::vector<KernelEntry<Op>>& entries = Entries<Op>();
-    for (Impl impl : context.policy().Order(Op::kName)) {
+    KernelChoice& choice = ChoiceFor<Op>(context, args);
+    for (Impl impl : choice.order) {
       for (const KernelEntry<Op>& entry : entries) {
         if (entry.impl != impl || entry.device != context.device().type) continue;
-        if (!entry.declines || entry.declines(context, args).empty()) return entry;
+        if (entry.declines && !entry.declines(context, args).empty()) continue;
+        choice.served = impl;
+        return entry;
       }
     }
     std::string reasons;
@@ -100,6 +126,7 @@ class KernelRegistry {
  private:
   struct TableBase {
     virtual ~TableBase() = default;
+    virtual bool Has(Impl impl) const = 0;
     virtual std::unique_ptr<TableBase> WithoutExecution() const = 0;
     virtual std::unique_ptr<TableBase> Checked() const = 0;
     virtual std::unique_ptr<TableBase> Profiled(KernelRecorder& recorder) const = 0;
@@ -107,6 +134,9 @@ class KernelRegistry {
   template <class Op>
   struct Table final : TableBase {
     std::vector<KernelEntry<Op>> entries;
+    bool Has(Impl impl) const override {
+      return std::ranges::any_of(entries, [&](const auto& entry) { return entry.impl == impl; });
+    }
     std::unique_ptr<TableBase> WithoutExecution() const override;
     std::unique_ptr<TableBase> Checked() const override;
     std::unique_ptr<TableBase> Profiled(KernelRecorder& recorder) const override;

@@ -9,11 +9,18 @@
 #include <vector>
 
 #include "kernels/core/activation.h"
+#include "kernels/core/kernel_shape.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
 
 class KernelRegistry;
+
+// By which the kernel policy knows a batch norm over x.
+inline KernelShape MapShape(const ConstView& x) {
+  return {
+      .dtype = x.dtype, .rows = x.shape.rows(), .c_in = x.shape.back(), .c_out = x.shape.back()};
+}
 
 // y = activation(gamma * (x - mean) * inv_std + beta) with the batch's mean and biased variance;
 // inv_std = 1 / sqrt(variance + epsilon). y may be x. Running statistics, when given, become
@@ -36,6 +43,7 @@ struct BatchNormForward {
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);
+  static KernelShape ShapeOf(const Args& args) { return MapShape(args.x); }
 };
 
 // y = activation(gamma * (x - mean) / sqrt(var + epsilon) + beta) with given statistics. y may be
@@ -54,6 +62,7 @@ struct BatchNormInference {
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);
+  static KernelShape ShapeOf(const Args& args) { return MapShape(args.x); }
 };
 
 // Gradients through the activation and the batch statistics. The activation's mask is computed
@@ -76,6 +85,7 @@ struct BatchNormBackward {
   };
   static std::vector<View*> Outputs(Args& args);
   static double ErrorScale(const Args& args, int output);
+  static KernelShape ShapeOf(const Args& args) { return MapShape(args.x); }
 };
 
 // One registration function per implementation; kernels/register calls them.

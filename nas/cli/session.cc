@@ -5,6 +5,7 @@
 
 #include "kernels/core/log.h"
 #include "kernels/core/processor.h"
+#include "kernels/policy/measured_policy.h"
 #include "kernels/register/register_kernels.h"
 #include "nas/config/machine.h"
 
@@ -44,10 +45,11 @@ Session::Session(const SessionOptions& options)
     LogWarning(StrCat("found ", options.threads, " threads for ", cores,
                       cores == 1 ? " core" : " cores", ": they will wait for each other"));
   }
-  const bool default_order = options.kernels.empty() || options.kernels == kCheck;
+  const bool as_measured = options.kernels.empty() || options.kernels == kCheck;
   context_ = std::make_unique<Context>(
       *backend_, allocator_, registry_,
-      default_order ? KernelPolicy() : KernelPolicy::Parse(options.kernels), options.threads);
+      as_measured ? MeasuredPolicy(*backend_, registry_) : KernelPolicy::Parse(options.kernels),
+      options.threads);
 }
 
 }  // namespace nasengine

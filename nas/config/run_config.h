@@ -49,7 +49,7 @@ struct RunConfig {
   std::string device = "cpu";
   std::string dtype = "f32";  // that steps compute in; or "bf16"
   int threads = 0;            // 0: as many as the process may use
-  std::string kernels;  // empty: the default order; a list such as "vendor,reference"; or "check"
+  std::string kernels;        // empty: as measured; a list such as "vendor,reference"; or "check"
   std::uint32_t seed = 1;
 
   std::string out;                 // empty: runs/DATE-SPACE-N

@@ -34,6 +34,7 @@ class LimitedBackend final : public DeviceBackend {
   explicit LimitedBackend(std::size_t limit_bytes = 1024 * kMiB) : limit_bytes_(limit_bytes) {}
   Device device() const override { return cpu_->device(); }
   std::string name() const override { return "limited"; }
+  std::vector<std::string> capabilities() const override { return {}; }
   void* Allocate(std::size_t bytes) override {
     if (bytes > limit_bytes_ - held_bytes_) return nullptr;
     held_bytes_ += bytes;
