@@ -18,11 +18,7 @@ std::string ImageName(std::int64_t size, std::int64_t channels, std::int64_t n) 
   return StrCat(size, "x", size, "x", channels, " n", n);
 }
 
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::vector<KernelCase> AllCases() {
+std::vector<KernelCase> AllKernelCases() {
   std::vector<KernelCase> all;
   for (auto make :
        {DepthwiseCases, PointwiseCases, StemCases, NormCases, MbconvCases, SmallOperatorCases}) {
@@ -35,6 +31,10 @@ std::vector<KernelCase> AllCases() {
   return all;
 }
 
+namespace {
+
+using Json = nlohmann::ordered_json;
+
 double FloorOf(const KernelCase& one, const MachineLimits& limits) {
   return FloorMs(limits,
                  {.bytes = one.bytes,
@@ -42,38 +42,33 @@ double FloorOf(const KernelCase& one, const MachineLimits& limits) {
                   .footprint_bytes = one.footprint_bytes > 0 ? one.footprint_bytes : one.bytes});
 }
 
-// What the program itself would run: ours where there is one.
-const std::optional<RobustSummary>& Chosen(const KernelTimes& times) {
-  return times.ours ? times.ours : times.vendor;
-}
-
-Json Ms(const std::optional<RobustSummary>& summary) {
-  return summary ? Json(summary->median) : Json(nullptr);
+Json Ms(const RobustSummary* summary) {
+  return summary != nullptr ? Json(summary->median) : Json(nullptr);
 }
 
 Json ToRow(const KernelCase& one, const KernelTimes& times, const MachineLimits& limits) {
   const double floor_ms = FloorOf(one, limits);
-  const std::optional<RobustSummary>& chosen = Chosen(times);
-  Json row = {{"name", one.name()},
-              {"ms_ours", Ms(times.ours)},
-              {"ms_vendor", Ms(times.vendor)},
-              {"ms_reference", Ms(times.reference)},
-              {"bytes", one.bytes},
-              {"flops", one.flops},
+  const RobustSummary* ours = times.Find(Impl::kOurs);
+  const RobustSummary* vendor = times.Find(Impl::kVendor);
+  const RobustSummary* served = times.Find(times.served);
+  Json row = {{"name", one.name()},      {"ms_ours", Ms(ours)},
+              {"ms_vendor", Ms(vendor)}, {"ms_reference", Ms(times.Find(Impl::kReference))},
+              {"bytes", one.bytes},      {"flops", one.flops},
               {"floor_ms", floor_ms}};
-  if (!chosen) return row;
-  row["share_of_floor"] = floor_ms / chosen->median;
-  row["mad_ms_ours"] = times.ours ? Json(times.ours->mad) : Json(nullptr);
-  row["mad_ms_vendor"] = times.vendor ? Json(times.vendor->mad) : Json(nullptr);
-  row["rounds"] = chosen->count;
+  row["served"] = Name(times.served);
+  if (served == nullptr) return row;
+  row["share_of_floor"] = floor_ms / served->median;
+  row["mad_ms_ours"] = ours != nullptr ? Json(ours->mad) : Json(nullptr);
+  row["mad_ms_vendor"] = vendor != nullptr ? Json(vendor->mad) : Json(nullptr);
+  row["rounds"] = served->count;
   row["same_against_same"] = times.noise;
-  row["gbps"] = one.bytes / (chosen->median * 1e6);
-  row["gflops"] = one.flops / (chosen->median * 1e6);
+  row["gbps"] = one.bytes / (served->median * 1e6);
+  row["gflops"] = one.flops / (served->median * 1e6);
   return row;
 }
 
-std::string Cell(const std::optional<RobustSummary>& summary) {
-  return summary ? fmt::format("{:8.3f}", summary->median) : fmt::format("{:>8}", "-");
+std::string Cell(const RobustSummary* summary) {
+  return summary != nullptr ? fmt::format("{:8.3f}", summary->median) : fmt::format("{:>8}", "-");
 }
 
 void PrintHead(const std::string& op, bool reference) {
@@ -83,22 +78,25 @@ void PrintHead(const std::string& op, bool reference) {
 }
 
 void PrintRow(const KernelCase& one, const KernelTimes& times, double floor_ms, bool reference) {
-  const std::optional<RobustSummary>& chosen = Chosen(times);
-  if (!chosen) return;
-  const bool both = times.ours && times.vendor;
+  const RobustSummary* ours = times.Find(Impl::kOurs);
+  const RobustSummary* vendor = times.Find(Impl::kVendor);
+  const RobustSummary* served = times.Find(times.served);
+  if (served == nullptr) return;
   fmt::print(
-      "  {:<20}{}{:>5.1f}{}{}{:8.3f}{:>6.0f}{}{:>6.0f}{:>6.0f}{:>5.1f}\n", one.shape,
-      Cell(times.ours), 100 * chosen->mad / chosen->median, Cell(times.vendor),
-      reference ? " " + Cell(times.reference) : "", floor_ms, 100 * floor_ms / chosen->median,
-      both ? fmt::format("{:6.2f}", times.vendor->median / times.ours->median)
-           : fmt::format("{:>6}", "-"),
-      one.bytes / (chosen->median * 1e6), one.flops / (chosen->median * 1e6), 100 * times.noise);
+      "  {:<20}{}{:>5.1f}{}{}{:8.3f}{:>6.0f}{}{:>6.0f}{:>6.0f}{:>5.1f}\n", one.shape, Cell(ours),
+      100 * served->mad / served->median, Cell(vendor),
+      reference ? " " + Cell(times.Find(Impl::kReference)) : "", floor_ms,
+      100 * floor_ms / served->median,
+      ours != nullptr && vendor != nullptr ? fmt::format("{:6.2f}", vendor->median / ours->median)
+                                           : fmt::format("{:>6}", "-"),
+      one.bytes / (served->median * 1e6), one.flops / (served->median * 1e6), 100 * times.noise);
   std::fflush(stdout);
 }
 
 }  // namespace
 
 Json BenchKernels(const BenchOptions& options) {
+  if (!options.write_policy.empty()) return BenchPolicy(options);
   Workbench bench(options.threads);
   const std::regex filter(options.filter);
   const MachineLimits limits = MeasureLimits(bench.context());
@@ -116,7 +114,7 @@ Json BenchKernels(const BenchOptions& options) {
     timing.rounds.max_rounds = options.rounds;
   }
   std::string op;
-  for (const KernelCase& one : AllCases()) {
+  for (const KernelCase& one : AllKernelCases()) {
     if (!std::regex_search(one.name(), filter)) continue;
     timing.terms = one.terms;
     const KernelTimes times = one.time(bench, timing);

@@ -228,7 +228,10 @@ class MemoryBenchmark {
   MemoryPoint RunPoint(const SearchSpace& space, int candidates, std::int64_t batch, bool real) {
     const SearchSpace shorter = WithCandidates(space, candidates);
     const CaseOptions case_options{
-        .batch = batch, .dtype = options_.dtype, .threads = bench_.threads()};
+        .batch = batch,
+        .dtype = options_.dtype,
+        .threads = bench_.threads(),
+        .policy = bench_.context().policy()};
     MemoryPoint point{candidates, batch, PlanCases(shorter, bench_.registry(), case_options)};
     const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
     if (real && all.peak <= DefaultMemoryBudget()) {
@@ -259,16 +262,10 @@ class MemoryBenchmark {
   std::int64_t resident_peak_bytes_ = 0;
 };
 
-// A run of minutes must not end at a folder that was never there.
-void CheckFolderOf(const std::string& file) {
-  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-  NAS_CHECK(std::filesystem::is_directory(folder), "--svg ", file, ": no folder ", folder.string());
-}
-
 }  // namespace
 
 Json BenchMemory(const BenchOptions& options) {
-  if (!options.svg.empty()) CheckFolderOf(options.svg);
+  if (!options.svg.empty()) CheckFolderOf("--svg", options.svg);
   return MemoryBenchmark(options).Run();
 }
 

@@ -81,13 +81,13 @@ struct StepCase {
 };
 
 // Beside what else runs here.
-bool Fits(const Workbench& bench, const SearchSpace& space, const SearchStep& step,
-          std::int64_t batch, DType dtype) {
+bool Fits(Workbench& bench, const SearchSpace& space, const SearchStep& step, std::int64_t batch,
+          DType dtype) {
   const PlanOptions plan{.batch = batch,
                          .dtype = dtype,
                          .step = step.planned,
                          .threads = bench.threads(),
-                         .policy = {},
+                         .policy = bench.context().policy(),
                          .data_bytes = 0};
   return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= DefaultMemoryBudget();
 }
@@ -177,7 +177,8 @@ void TimeSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch,
     cases[i].peak = steps.Count(cases[i].step.planned);
   }
   const double noise = SameAgainstSame(times.front(), times.back());
-  for (const StepCase& one : cases) rows.push_back(ToRow(space, batch, options.dtype, one, noise, limits));
+  for (const StepCase& one : cases)
+    rows.push_back(ToRow(space, batch, options.dtype, one, noise, limits));
   if (!options.json) PrintSpace(space, batch, options.dtype, cases, noise, limits);
 }
 

@@ -35,11 +35,15 @@ struct BenchOptions {
   // step: the framework to compare with, empty: none; the Python that has it.
   std::string peer;
   std::string python = "python3";
+  // Where the kernel policy measured here goes; empty: none is measured.
+  std::string write_policy;
   // Accuracies of trained networks.
   std::string table;
 };
 
 nlohmann::ordered_json BenchKernels(const BenchOptions& options);
+// Times what the kernel policy chooses among and writes its file.
+nlohmann::ordered_json BenchPolicy(const BenchOptions& options);
 nlohmann::ordered_json BenchStep(const BenchOptions& options);
 nlohmann::ordered_json BenchMemory(const BenchOptions& options);
 nlohmann::ordered_json BenchTable(const BenchOptions& options);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace nasengine {
@@ -19,6 +20,14 @@ double LoadAverage() {
 }
 
 }  // namespace
+
+std::string VendorVersion() { return "oneDNN " NASENGINE_ONEDNN_VERSION; }
+
+void CheckFolderOf(const std::string& flag, const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  NAS_CHECK(std::filesystem::is_directory(folder), flag, " ", file, ": no folder ",
+            folder.string());
+}
 
 bool IsRealTime() {
   const int policy = sched_getscheduler(0);
@@ -58,10 +67,10 @@ nlohmann::ordered_json ToJson(const MachineLimits& limits) {
 }
 
 void PrintMachine(const Workbench& bench) {
-  fmt::print("{}, {} thread(s){}, {}, load {:.1f}\ncommit {}, {}, oneDNN {}\n", bench.device_name(),
+  fmt::print("{}, {} thread(s){}, {}, load {:.1f}\ncommit {}, {}, {}\n", bench.device_name(),
              bench.threads(), bench.pinned() ? " pinned" : " not pinned",
              IsRealTime() ? "real-time priority" : "ordinary priority (chrt -f 1 steadies it)",
-             LoadAverage(), NASENGINE_COMMIT, NASENGINE_COMPILER, NASENGINE_ONEDNN_VERSION);
+             LoadAverage(), NASENGINE_COMMIT, NASENGINE_COMPILER, VendorVersion());
 }
 
 void PrintLimits(const MachineLimits& limits) {

@@ -18,6 +18,11 @@ nlohmann::ordered_json ToJson(const MachineLimits& limits);
 void PrintMachine(const Workbench& bench);
 void PrintLimits(const MachineLimits& limits);
 
+// Such as "oneDNN 2.6.3".
+std::string VendorVersion();
+// Throws kInvalidArgument where the file that `flag` names could not be written for want of a
+// folder: a run of minutes must not end at that.
+void CheckFolderOf(const std::string& flag, const std::string& file);
 // Whether the process runs under a real-time policy (chrt -f 1), which keeps other work away.
 bool IsRealTime();
 // The largest resident memory of the process since it started or since the last reset.

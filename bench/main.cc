@@ -81,6 +81,8 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
           ->excludes(profile);
   command.add_option("--python", options.python, "step: the Python that has it (python3)")
       ->needs(peer);
+  command.add_option("--write-policy", options.write_policy,
+                     "kernels: time what has a choice, write kernels/policy/CAPABILITY.txt");
   command.add_option("--table", options.table, "search-table: nasbench201_accuracy.csv");
 }
 
@@ -93,6 +95,7 @@ int Run(int argc, char** argv) {
       "  chrt -f 1 ./nasengine bench step --space fashion\n"
       "  nasengine bench step --space fashion --profile-step --trace trace.json\n"
       "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n"
+      "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n"
       "  nasengine bench memory --svg memory.svg\n"
       "  nasengine bench search-table --table nasbench201_accuracy.csv\n");
   BenchOptions options;

@@ -49,7 +49,7 @@ class CasePlanner {
                                 .dtype = options_.dtype,
                                 .step = step.planned,
                                 .threads = options_.threads,
-                                .policy = {},
+                                .policy = options_.policy,
                                 .data_bytes = 0}));
       kept += KeptBytes(space_, step.planned, path, options_.batch, options_.dtype);
     }

@@ -49,6 +49,7 @@ struct CaseOptions {
   std::int64_t batch = 1;
   DType dtype = DType::kF32;
   int threads = 1;
+  KernelPolicy policy{};
   int drawn_paths = 100;
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/core/bfloat16.h"
+#include "kernels/policy/measured_policy.h"
 #include "kernels/register/register_kernels.h"
 
 namespace nasengine {
@@ -50,8 +51,8 @@ Workbench::Workbench(int threads)
     : backend_(MakeCpuBackend()),
       allocator_(*backend_),
       registry_(MakeCpuRegistry()),
-      context_(
-          std::make_unique<Context>(*backend_, allocator_, registry_, KernelPolicy(), threads)),
+      context_(std::make_unique<Context>(*backend_, allocator_, registry_,
+                                         MeasuredPolicy(*backend_, registry_), threads)),
       cores_(AllowedCores()),
       pinned_(PinThreads(threads, cores_)) {}
 

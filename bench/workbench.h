@@ -1,5 +1,5 @@
-// What every benchmark runs on: device, memory, all kernels of this build, a context, and the
-// threads pinned to their cores.
+// What every benchmark runs on: device, memory, all kernels of this build, a context with the
+// policy that a program would have here, and the threads pinned to their cores.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -22,6 +22,7 @@ class Workbench {
   Context& context() { return *context_; }
   CachingAllocator& allocator() { return allocator_; }
   const KernelRegistry& registry() const { return registry_; }
+  DeviceBackend& backend() { return *backend_; }
   std::string device_name() const { return backend_->name(); }
   int threads() const { return context_->threads(); }
   bool pinned() const { return pinned_; }

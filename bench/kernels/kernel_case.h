@@ -4,9 +4,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "bench/harness.h"
@@ -16,16 +16,28 @@
 namespace nasengine {
 
 struct KernelTimes {
-  std::optional<RobustSummary> ours;
-  std::optional<RobustSummary> vendor;
-  std::optional<RobustSummary> reference;
+  // Those that take the arguments; the reference where it is asked for.
+  std::map<Impl, RobustSummary> of;
+  // By whom the program itself would have the arguments served.
+  Impl served = Impl::kReference;
   // Between two entries of the same implementation in these rounds; a share.
   double noise = 0;
+  // The arguments as the kernel policy knows them, where it has a choice: several fast
+  // implementations take them and the operator says its shapes.
+  std::optional<KernelShape> choice;
+
+  // Null where it was not timed.
+  const RobustSummary* Find(Impl impl) const {
+    const auto found = of.find(impl);
+    return found == of.end() ? nullptr : &found->second;
+  }
 };
 
 struct KernelTiming {
   TimingOptions rounds;
   bool with_reference = false;
+  // Leaves arguments without a choice alone.
+  bool only_choices = false;
   double terms = 1;  // of the case
 };
 
@@ -47,6 +59,8 @@ struct KernelCase {
 // "56x56x144 n16".
 std::string ImageName(std::int64_t size, std::int64_t channels, std::int64_t n);
 
+// All of those below, by operator.
+std::vector<KernelCase> AllKernelCases();
 std::vector<KernelCase> DepthwiseCases();
 std::vector<KernelCase> PointwiseCases();
 std::vector<KernelCase> StemCases();
@@ -59,59 +73,44 @@ std::vector<KernelCase> SmallOperatorCases();
 struct DepthwiseConvBackwardWeights;
 KernelEntry<DepthwiseConvBackwardWeights> UnguardedDepthwiseVendor();
 
-namespace internal {
-
-template <class Op>
-void ReserveFor(Context& context, const KernelEntry<Op>& entry, const typename Op::Args& args) {
-  if (entry.workspace_bytes) context.ReserveWorkspace(entry.workspace_bytes(context, args));
-}
-
-}  // namespace internal
-
-// Verifies and times our and the vendor's implementation of Op on `args`. `extra_vendor` takes the
+// Verifies and times every implementation of Op that takes `args`. `extra_vendor` takes the
 // vendor's place where the table's declines. Throws what verification throws.
 template <class Op>
 KernelTimes TimeOperator(Workbench& bench, const KernelTiming& timing,
                          const typename Op::Args& args,
                          const KernelEntry<Op>* extra_vendor = nullptr) {
   Context& context = bench.context();
-  const KernelEntry<Op>* reference = nullptr;
-  const KernelEntry<Op>* ours = nullptr;
-  const KernelEntry<Op>* vendor = nullptr;
-  const auto takes = [&](const KernelEntry<Op>& entry) {
-    return !entry.declines || entry.declines(context, args).empty();
+  std::map<Impl, const KernelEntry<Op>*> entries;  // the first of each
+  const auto consider = [&](const KernelEntry<Op>& entry) {
+    if (entry.declines && !entry.declines(context, args).empty()) return;
+    entries.try_emplace(entry.impl, &entry);
   };
-  for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) {
-    if (entry.impl == Impl::kReference) reference = &entry;
-    if (entry.impl == Impl::kOurs && ours == nullptr && takes(entry)) ours = &entry;
-    if (entry.impl == Impl::kVendor && vendor == nullptr && takes(entry)) vendor = &entry;
-  }
-  NAS_CHECK(reference != nullptr, "benchmark: ", Op::kName, " has no reference");
-  if (vendor == nullptr && extra_vendor != nullptr && takes(*extra_vendor)) vendor = extra_vendor;
-
-  std::vector<const KernelEntry<Op>*> entries;
-  std::vector<std::optional<RobustSummary> KernelTimes::*> slots;
-  for (const auto& [entry, slot] :
-       {std::pair{ours, &KernelTimes::ours}, std::pair{vendor, &KernelTimes::vendor}}) {
-    if (entry == nullptr) continue;
-    internal::ReserveFor(context, *entry, args);
-    entries.push_back(entry);
-    slots.push_back(slot);
-  }
-  VerifyAgainstReference<Op>(context, entries, *reference, args, timing.terms);
-  if (timing.with_reference) {
-    entries.push_back(reference);
-    slots.push_back(&KernelTimes::reference);
-  }
+  for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) consider(entry);
+  NAS_CHECK(entries.contains(Impl::kReference), "benchmark: ", Op::kName, " has no reference");
+  const KernelEntry<Op>& reference = *entries.extract(Impl::kReference).mapped();
   KernelTimes times;
-  if (entries.empty()) return times;
-  entries.push_back(entries.front());
+  if constexpr (HasShape<Op>) {
+    if (entries.size() >= 2) times.choice = Op::ShapeOf(args);
+  }
+  if (timing.only_choices && !times.choice) return times;
+  times.served = bench.registry().template Select<Op>(context, args).impl;
+  if (extra_vendor != nullptr) consider(*extra_vendor);
+
+  std::vector<const KernelEntry<Op>*> timed;
+  for (const auto& [impl, entry] : entries) {
+    if (entry->workspace_bytes) context.ReserveWorkspace(entry->workspace_bytes(context, args));
+    timed.push_back(entry);
+  }
+  VerifyAgainstReference<Op>(context, timed, reference, args, timing.terms);
+  if (timing.with_reference) timed.push_back(&reference);
+  if (timed.empty()) return times;
+  timed.push_back(timed.front());
   std::vector<Contender> contenders;
-  for (const KernelEntry<Op>* entry : entries) {
+  for (const KernelEntry<Op>* entry : timed) {
     contenders.push_back({entry->name, [entry, &context, &args] { entry->run(context, args); }});
   }
   const std::vector<RobustSummary> summaries = TimeInterleaved(contenders, timing.rounds);
-  for (std::size_t i = 0; i < slots.size(); ++i) times.*slots[i] = summaries[i];
+  for (std::size_t i = 0; i < timed.size(); ++i) times.of.try_emplace(timed[i]->impl, summaries[i]);
   times.noise = SameAgainstSame(summaries.front(), summaries.back());
   return times;
 }

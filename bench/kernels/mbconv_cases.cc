@@ -41,6 +41,7 @@ const KernelEntry<Op>& EntryOf(Workbench& bench, Impl impl) {
 }
 
 KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
+  if (timing.only_choices) return {};  // a step is no operator
   Context& context = bench.context();
   const MbconvTensors t(bench, g);
   const KernelEntry<MbconvForward>& forward = EntryOf<MbconvForward>(bench, Impl::kOurs);
@@ -68,10 +69,12 @@ KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvG
                                              {"separate", [&] { separate.Run(); }},
                                              {"fused again", fused}},
                       timing.rounds);
-  return {.ours = summaries[0],
-          .vendor = summaries[1],
-          .reference = summaries[2],
-          .noise = SameAgainstSame(summaries[0], summaries[3])};
+  return {.of = {{Impl::kOurs, summaries[0]},
+                 {Impl::kVendor, summaries[1]},
+                 {Impl::kReference, summaries[2]}},
+          .served = Impl::kOurs,
+          .noise = SameAgainstSame(summaries[0], summaries[3]),
+          .choice = {}};
 }
 
 }  // namespace

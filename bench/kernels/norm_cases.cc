@@ -47,6 +47,21 @@ KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const Map&
   return TimeOperator<BatchNormForward>(bench, timing, ForwardArgs(t));
 }
 
+KernelTimes TimeInference(Workbench& bench, const KernelTiming& timing, const Map& map,
+                          DType dtype) {
+  const Tensors t(bench, map, dtype);
+  // inv_std stands in for the variance, which is never negative.
+  Dispatch<BatchNormForward>(bench.context(), ForwardArgs(t));
+  return TimeOperator<BatchNormInference>(bench, timing,
+                                          {.x = t.x,
+                                           .gamma = t.vectors[0],
+                                           .beta = t.vectors[1],
+                                           .mean = t.vectors[2],
+                                           .var = t.vectors[3],
+                                           .activation = Activation::kRelu6,
+                                           .y = t.y});
+}
+
 KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const Map& map,
                          DType dtype) {
   const Tensors t(bench, map, dtype);
@@ -95,11 +110,14 @@ std::vector<KernelCase> NormCases() {
   // The statistics of the whole batch come before the first result, so that a map is read twice and
   // written once; backward reads two maps twice and writes one.
   constexpr Traffic kForward{.maps = 3, .tensors = 2};
+  constexpr Traffic kInference{.maps = 2, .tensors = 2};
   constexpr Traffic kBackward{.maps = 5, .tensors = 3};
   std::vector<KernelCase> cases;
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
     for (const Map& map : kMaps) {
       cases.push_back(MakeCase(BatchNormForward::kName, map, dtype, kForward, 6, TimeForward));
+      cases.push_back(
+          MakeCase(BatchNormInference::kName, map, dtype, kInference, 4, TimeInference));
       cases.push_back(MakeCase(BatchNormBackward::kName, map, dtype, kBackward, 12, TimeBackward));
     }
   }

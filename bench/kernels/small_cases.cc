@@ -1,8 +1,10 @@
-// The operators between and after the convolutions: sums, pooling, classifier, loss, optimisers.
+// The operators between and after the convolutions: sums, pooling, classifier, loss, optimisers;
+// and choosing an implementation, which every call of an operator begins with.
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
 #include "bench/kernels/kernel_case.h"
+#include "kernels/conv/depthwise_conv.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
 #include "kernels/loss/softmax_cross_entropy.h"
@@ -184,6 +186,35 @@ void AppendOptimizers(std::int64_t elements, std::vector<KernelCase>& cases) {
                    }});
 }
 
+// Each of the convolutions of a chain in turn, so that a choice is looked up and not at hand.
+void AppendSelection(std::vector<KernelCase>& cases) {
+  cases.push_back(
+      {.op = "selection",
+       .shape = "1000 choices",
+       .time = [](Workbench& bench, const KernelTiming& timing) {
+         if (timing.only_choices) return KernelTimes{};
+         std::vector<DepthwiseConvForward::Args> calls(50);
+         for (std::size_t i = 0; i < calls.size(); ++i) {
+           calls[i].geometry = {.n = 16, .h = 14, .w = 14, .kernel = 3, .pad = 1};
+           calls[i].geometry.c_in = calls[i].geometry.c_out = 16 + static_cast<std::int64_t>(i);
+           calls[i].x.shape = calls[i].y.shape = Shape{16, 14, 14, calls[i].geometry.c_in};
+         }
+         const auto choose_all = [&] {
+           for (int round = 0; round < 20; ++round) {
+             for (const auto& call : calls) {
+               bench.registry().Select<DepthwiseConvForward>(bench.context(), call);
+             }
+           }
+         };
+         const Contender twice[] = {{"selection", choose_all}, {"selection", choose_all}};
+         const auto times = TimeInterleaved(twice, timing.rounds);
+         return KernelTimes{.of = {{Impl::kOurs, times[0]}},
+                            .served = Impl::kOurs,
+                            .noise = SameAgainstSame(times[0], times[1]),
+                            .choice = {}};
+       }});
+}
+
 }  // namespace
 
 std::vector<KernelCase> SmallOperatorCases() {
@@ -199,6 +230,7 @@ std::vector<KernelCase> SmallOperatorCases() {
   AppendLoss(128, 10, cases);
   AppendOptimizers(50'000, cases);
   AppendOptimizers(4'000'000, cases);
+  AppendSelection(cases);
   return cases;
 }
 
