@@ -11,6 +11,7 @@
 #include "nas/cli/command.h"
 #include "nas/cli/flags.h"
 #include "nas/cli/network_run.h"
+#include "nas/cli/served_kernels.h"
 #include "nas/cli/session.h"
 #include "nas/config/machine.h"
 #include "nas/config/run_config.h"
@@ -27,10 +28,12 @@ namespace {
 constexpr char kDescription[] =
     "Layers, parameters and multiply-accumulates of a search space or a network. With --batch "
     "also\n"
-    "the memory of a step: of the search of a space, of the training of a network.";
+    "the memory of a step: of the search of a space, of the training of a network. With --policy\n"
+    "the kernels that will run.";
 constexpr char kExamples[] =
     "  nasengine info --space fashion\n"
     "  nasengine info --space proxyless-imagenet --width 1.4 --batch 16 --json\n"
+    "  nasengine info --space fashion --batch 128 --policy\n"
     "  nasengine info --network mobilenet-v2@0.75\n"
     "  nasengine info --network runs/20250101-fashion-1/architecture.json\n";
 
@@ -38,6 +41,7 @@ struct InfoConfig {
   std::string space;
   std::string network;
   std::optional<std::int64_t> batch;
+  bool policy = false;
   RunConfig run;  // width, algorithm, dtype, device, threads, kernels, json
 };
 
@@ -47,13 +51,15 @@ void AddInfoFlags(Flags& flags, InfoConfig& config) {
             "fashion, cifar, proxyless-imagenet or a TOML file");
   flags.Add("--width", config.run.width, "Multiplier of the space's channels (default 1)");
   flags.Add("--network", config.network, "NAME|FILE", NetworkFlagHelp());
-  flags.Group("Memory plan");
+  flags.Group("Memory plan and kernels");
   flags.Add("--batch", config.batch, "Images per step; adds the plan");
   flags.Add("--algorithm", config.run.algorithm, "NAME", AlgorithmList());
   flags.Add("--dtype", config.run.dtype, "TYPE", "f32 (default) or bf16");
   flags.Add("--device", config.run.device, "DEVICE", "cpu");
   flags.Add("--threads", config.run.threads, "Default: as many as this process may use");
   flags.Add("--kernels", config.run.kernels, "ORDER", "Such as vendor,ours,reference");
+  flags.AddSwitch("--policy", config.policy,
+                  "With --batch: which implementation serves what on this machine, and why");
   flags.Group("Run");
   flags.AddSwitch("--json", config.run.json, "Print one JSON document on stdout");
   flags.AddConfigFile();
@@ -88,8 +94,15 @@ std::string PlanText(const MemoryPlan& plan, std::int64_t batch) {
   return text;
 }
 
-std::string WithPlan(const std::string& json_text, const MemoryPlan& plan) {
+// What a description tells about a step at a batch.
+struct StepInfo {
+  MemoryPlan plan;
+  std::optional<ServedKernels> kernels{};
+};
+
+std::string WithStep(const std::string& json_text, const StepInfo& info) {
   auto json = nlohmann::ordered_json::parse(json_text);
+  const MemoryPlan& plan = info.plan;
   json["memory_plan"] = {{"weights", plan.weights},
                          {"gradients", plan.gradients},
                          {"optimizer", plan.optimizer},
@@ -97,23 +110,29 @@ std::string WithPlan(const std::string& json_text, const MemoryPlan& plan) {
                          {"workspace", plan.workspace},
                          {"data", plan.data},
                          {"peak", plan.peak}};
+  if (info.kernels) json["kernels"] = ServedKernelsJson(*info.kernels);
   return json.dump(2) + "\n";
 }
 
-// `description` is a SearchSpace or a NetworkDesc, `plan_of` its plan on a session.
-template <class Description, class PlanOf>
-void Print(const InfoConfig& config, const Description& description, const PlanOf& plan_of) {
-  std::optional<MemoryPlan> plan;
+// `description` is a SearchSpace or a NetworkDesc, `info_of` what is known of its step on a
+// session.
+template <class Description, class InfoOf>
+void Print(const InfoConfig& config, const Description& description, const InfoOf& info_of) {
+  std::string text = config.run.json ? InfoJson(description) : InfoText(description);
   if (config.batch) {
     NAS_CHECK(*config.batch >= 2, "--batch: found ", *config.batch, ", expected 2 or more");
     Session session({.device = config.run.device,
                      .threads = config.run.threads > 0 ? config.run.threads : AvailableThreads(),
                      .kernels = config.run.kernels});
-    plan = plan_of(session, OptionsFor(session, *config.batch, ParseDType(config.run.dtype)));
+    const StepInfo info =
+        info_of(session, OptionsFor(session, *config.batch, ParseDType(config.run.dtype)));
+    if (config.run.json) {
+      text = WithStep(text, info);
+    } else {
+      text += PlanText(info.plan, *config.batch);
+      if (info.kernels) text += ServedKernelsText(*info.kernels);
+    }
   }
-  std::string text = config.run.json ? InfoJson(description) : InfoText(description);
-  if (plan && config.run.json) text = WithPlan(text, *plan);
-  if (plan && !config.run.json) text += PlanText(*plan, *config.batch);
   std::fputs(text.c_str(), stdout);
 }
 
@@ -130,6 +149,9 @@ int InfoCommand(Arguments arguments) {
   if (!config.network.empty() && config.run.width != 1.0) {
     return WrongUsage("info", "--width goes with --space; a network takes it as NAME@WIDTH");
   }
+  if (config.policy && !config.batch) {
+    return WrongUsage("info", "--policy goes with --batch: the kernels are those of a step");
+  }
   ValidateConfig(config.run, AlgorithmNames());
   if (!config.space.empty()) {
     const SearchSpace space = LoadSpace(config.space, config.run.width);
@@ -138,15 +160,19 @@ int InfoCommand(Arguments arguments) {
       options.data_bytes = LoaderBytes(space.input, options.batch, 2);
       Recipe recipe = space.recipe;
       recipe.batch = options.batch;
-      const SearchAlgorithm& algorithm = FindAlgorithm(config.run.algorithm);
-      return PlanSearch(space, session.registry(), SearchSteps(algorithm, recipe), options);
+      const std::vector<SizedStep> steps = SearchSteps(FindAlgorithm(config.run.algorithm), recipe);
+      StepInfo info{.plan = PlanSearch(space, session.registry(), steps, options)};
+      if (config.policy) info.kernels = KernelsOfSearch(session, space, steps);
+      return info;
     });
     return kExitDone;
   }
   const NetworkDesc network = LoadNetwork(config.network);
   Print(config, network, [&](Session& session, PlanOptions options) {
     options.data_bytes = LoaderBytes(network.input, options.batch, 1);
-    return PlanTraining(network, session.registry(), options);
+    StepInfo info{.plan = PlanTraining(network, session.registry(), options)};
+    if (config.policy) info.kernels = KernelsOfTraining(session, network, options.batch);
+    return info;
   });
   return kExitDone;
 }

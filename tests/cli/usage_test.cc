@@ -139,6 +139,24 @@ TEST(InfoTest, PlansMemory) {
   }
 }
 
+TEST(InfoTest, SaysWhoServesWhat) {
+  const TempDir folder;
+  const TinyTask task(folder.path());
+  const auto served = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"info",     "--space",   task.space, "--batch", "8",
+                                    "--policy", "--threads", "1",        "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    const ProgramResult result = RunProgram(all);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return Json::parse(result.out)["kernels"];
+  };
+  EXPECT_FALSE(served({})["choices"].empty());
+  const Json given = served({"--kernels", "reference"});
+  EXPECT_TRUE(given["policy"].is_null());
+  for (const Json& choice : given["choices"]) EXPECT_EQ(choice["served"], "reference");
+  ExpectRefusal(RunProgram({"info", "--space", "fashion", "--policy"}), 2, {"--batch"});
+}
+
 TEST(InfoTest, SaysWhenItCannotPrint) {
   const ProgramResult result = RunProgram({"info", "--space", "fashion"}, ".", "exec >/dev/full");
   EXPECT_EQ(result.exit_code, 1);
