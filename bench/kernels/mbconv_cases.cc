@@ -1,4 +1,5 @@
-// A training step of whole MBConv blocks: fused, against the same block from oneDNN's operators.
+// Whole MBConv blocks: forward and backward by each implementation, and a training step of the
+// fused one against the same block from oneDNN's operators.
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
@@ -77,38 +78,70 @@ KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvG
           .choice = {}};
 }
 
+KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
+  const MbconvTensors t(bench, g);
+  return TimeOperator<MbconvForward>(bench, timing, t.Forward());
+}
+
+KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
+  const MbconvTensors t(bench, g);
+  // Statistics that belong to the convolutions' results, as backward may expect.
+  Dispatch<MbconvForward>(bench.context(), t.Forward());
+  return TimeOperator<MbconvBackward>(bench, timing, t.Backward());
+}
+
+using TimeBlock = KernelTimes (*)(Workbench&, const KernelTiming&, const MbconvGeometry&);
+
+// How often the tensors of a block cross memory where every convolution and batch norm is a pass of
+// its own, and how many products each of its multiplications takes part in.
+struct Direction {
+  const char* op;
+  TimeBlock time;
+  double expanded;
+  double out;
+  double in;
+  double products;
+};
+constexpr Direction kDirections[] = {{MbconvForward::kName, TimeForward, 5, 4, 1, 1},
+                                     {MbconvBackward::kName, TimeBackward, 9, 7, 2, 2},
+                                     {"mbconv_step", TimeStep, 14, 11, 3, 3}};
+
+KernelCase MakeCase(const Direction& d, const MbconvGeometry& g) {
+  const auto in = static_cast<double>(g.InputShape().elements());
+  const auto e1 = static_cast<double>(g.E1Shape().elements());
+  const auto e2 = static_cast<double>(g.E2Shape().elements());
+  const auto out = static_cast<double>(g.OutputShape().elements());
+  const auto taps = static_cast<double>(g.kernel * g.kernel);
+  return {
+      .op = d.op,
+      .shape =
+          StrCat("k", g.kernel, " s", g.stride, " ", ImageName(g.h, g.c_in, g.n), " e", g.expanded),
+      .bytes = 4 * (d.expanded * (e1 + e2) + d.out * out + d.in * in),
+      .flops = 2 * d.products *
+               (e1 * static_cast<double>(g.c_in) + e2 * taps + e2 * static_cast<double>(g.c_out)),
+      .terms = std::max(e1, e2) / static_cast<double>(g.expanded),
+      .footprint_bytes = 4 * (3 * e1 + 3 * e2 + 3 * out + 2 * in),
+      .time = [g, time = d.time](Workbench& bench, const KernelTiming& timing) {
+        return time(bench, timing, g);
+      }};
+}
+
 }  // namespace
 
 std::vector<KernelCase> MbconvCases() {
   std::vector<KernelCase> cases;
-  for (const Block& block : kBlocks) {
-    for (std::int64_t kernel : {3, 5, 7}) {
-      const MbconvGeometry g{.n = block.n,
-                             .h = block.size,
-                             .w = block.size,
-                             .c_in = block.c_in,
-                             .expanded = block.expanded,
-                             .c_out = block.c_out,
-                             .kernel = kernel,
-                             .stride = block.stride};
-      const auto in = static_cast<double>(g.InputShape().elements());
-      const auto e1 = static_cast<double>(g.E1Shape().elements());
-      const auto e2 = static_cast<double>(g.E2Shape().elements());
-      const auto out = static_cast<double>(g.OutputShape().elements());
-      const auto taps = static_cast<double>(kernel * kernel);
-      cases.push_back(
-          {.op = "mbconv_step",
-           .shape = StrCat("k", kernel, " s", block.stride, " ",
-                           ImageName(block.size, block.c_in, block.n), " e", block.expanded),
-           // Every convolution and batch norm a pass of its own.
-           .bytes = 4 * (14 * e1 + 14 * e2 + 11 * out + 3 * in),
-           .flops = 6 * (e1 * static_cast<double>(g.c_in) + e2 * taps +
-                         e2 * static_cast<double>(g.c_out)),
-           .terms = std::max(e1, e2) / static_cast<double>(g.expanded),
-           .footprint_bytes = 4 * (3 * e1 + 3 * e2 + 3 * out + 2 * in),
-           .time = [g](Workbench& bench, const KernelTiming& timing) {
-             return TimeStep(bench, timing, g);
-           }});
+  for (const Direction& direction : kDirections) {
+    for (const Block& block : kBlocks) {
+      for (std::int64_t kernel : {3, 5, 7}) {
+        cases.push_back(MakeCase(direction, {.n = block.n,
+                                             .h = block.size,
+                                             .w = block.size,
+                                             .c_in = block.c_in,
+                                             .expanded = block.expanded,
+                                             .c_out = block.c_out,
+                                             .kernel = kernel,
+                                             .stride = block.stride}));
+      }
     }
   }
   return cases;

@@ -49,6 +49,18 @@ inline std::string ToString(const MbconvGeometry& g) {
          std::to_string(g.stride);
 }
 
+// By which the kernel policy knows a block. Its input channels are the expanded ones: most of the
+// work is on them.
+inline KernelShape ShapeOf(const MbconvGeometry& g, DType dtype) {
+  return {.dtype = dtype,
+          .kernel = g.kernel,
+          .stride = g.stride,
+          .width = g.w,
+          .rows = g.n * g.h * g.w,
+          .c_in = g.expanded,
+          .c_out = g.c_out};
+}
+
 // What every batch norm and activation of the block share. The activation follows the first two;
 // the third has none.
 struct MbconvNorm {
@@ -93,6 +105,9 @@ struct MbconvForward {
   };
   static std::vector<View*> Outputs(Args& args);
   static std::vector<double> ErrorScales(Context& context, const Args& args);
+  static KernelShape ShapeOf(const Args& args) {
+    return nasengine::ShapeOf(args.geometry, args.x.dtype);
+  }
 };
 
 // The gradients of sum(y * dy). e1, e2, o and the statistics are the forward pass's. The parameter
@@ -135,6 +150,9 @@ struct MbconvBackward {
   };
   static std::vector<View*> Outputs(Args& args);
   static std::vector<double> ErrorScales(Context& context, const Args& args);
+  static KernelShape ShapeOf(const Args& args) {
+    return nasengine::ShapeOf(args.geometry, args.x.dtype);
+  }
 };
 
 // One registration function per implementation; kernels/register calls them. The reference and
