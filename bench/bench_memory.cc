@@ -227,11 +227,10 @@ class MemoryBenchmark {
 
   MemoryPoint RunPoint(const SearchSpace& space, int candidates, std::int64_t batch, bool real) {
     const SearchSpace shorter = WithCandidates(space, candidates);
-    const CaseOptions case_options{
-        .batch = batch,
-        .dtype = options_.dtype,
-        .threads = bench_.threads(),
-        .policy = bench_.context().policy()};
+    const CaseOptions case_options{.batch = batch,
+                                   .dtype = options_.dtype,
+                                   .threads = bench_.threads(),
+                                   .policy = bench_.context().policy()};
     MemoryPoint point{candidates, batch, PlanCases(shorter, bench_.registry(), case_options)};
     const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
     if (real && all.peak <= DefaultMemoryBudget()) {

@@ -132,8 +132,8 @@ std::int64_t BatchFor(const SearchSpace& space, const BenchOptions& options) {
 }
 
 // Those that the filter finds and that fit into memory.
-std::vector<SearchStep> WantedSteps(const Workbench& bench, const SearchSpace& space,
-                                    std::int64_t batch, const BenchOptions& options) {
+std::vector<SearchStep> WantedSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
+                                    const BenchOptions& options) {
   const std::regex filter(options.filter);
   std::vector<SearchStep> wanted;
   for (const SearchStep& step : kSearchSteps) {

@@ -51,10 +51,6 @@ OnednnPlan& BackwardWeightsPlan(Context& context, const DepthwiseConvBackwardWei
 std::string BackwardWeightsLimits(const DepthwiseConvBackwardWeights::Args& args) {
   const std::int64_t k = args.geometry.kernel;
   if (k != 3) return StrCat("kernel ", k, ": oneDNN has fast backward-weights for 3 only");
-  // In 2.6.3 its bf16 kernel adds what lies beside a 1x1 image; seen at stride 2.
-  if (args.x.dtype == DType::kBf16 && args.geometry.w < k) {
-    return StrCat("width ", args.geometry.w, ": oneDNN reads past narrow bf16 images");
-  }
   return OnednnLimits({args.x, args.dy, args.dw});
 }
 

@@ -61,8 +61,8 @@ TEST(UsageTest, CallsWrongUseWrong) {
 }
 
 TEST(UsageTest, RefusesWhatIsNotThere) {
-  for (const std::string flag : {"--resume", "--target-latency", "--resolution", "--profile-step",
-                                 "--targets", "--tolerance"}) {
+  for (const std::string flag :
+       {"--resume", "--target-latency", "--resolution", "--targets", "--tolerance"}) {
     ExpectRefusal(RunProgram({"search", flag, "1"}), 2, {flag});
   }
   for (const std::string command : {"profile", "compare", "export", "report", "zoo"}) {

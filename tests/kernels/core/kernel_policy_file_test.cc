@@ -11,7 +11,10 @@ namespace {
 
 struct Filter {
   static constexpr const char* kName = "filter";
-  struct Args {};
+  struct Args {
+    ConstView x;
+    View y;
+  };
   static std::vector<View*> Outputs(Args&) { return {}; }
   static double ErrorScale(const Args&, int) { return 0; }
 };

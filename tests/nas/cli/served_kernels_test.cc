@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/conv/depthwise_conv.h"
+#include "kernels/conv/mbconv.h"
 #include "tests/support/tiny_space.h"
 
 namespace nasengine {
@@ -42,8 +43,8 @@ TEST(ServedKernelsTest, AsksForATrainingStep) {
   Session session({.threads = 1, .kernels = ""});
   const SearchSpace space = TinySpace();
   const ServedKernels served = KernelsOfTraining(session, Derive(space, std::vector{0, 2}), 4);
-  EXPECT_NE(Find(served, DepthwiseConvBackwardData::kName, 3), nullptr);
-  EXPECT_EQ(Find(served, DepthwiseConvBackwardData::kName, 5), nullptr);
+  EXPECT_NE(Find(served, MbconvBackward::kName, 3), nullptr);
+  EXPECT_EQ(Find(served, MbconvBackward::kName, 5), nullptr);
   EXPECT_EQ(session.allocator().stats().active_bytes, 0);
 }
 

@@ -65,14 +65,15 @@ TEST_F(MemoryPlanTest, AgreesWithTheCountOfRealSteps) {
   }
 }
 
-// Activations halve but for their statistics; weights grow by half of what multiplies them.
+// Activations halve but for their statistics and an activated map of the block at the peak, which
+// only the fused kernels do without; weights grow by half of what multiplies them.
 TEST_F(MemoryPlanTest, Bf16HalvesActivationsAndAddsACopyOfTheWeights) {
   const SearchSpace space = LoadSpace("fashion");
   const Path largest = LargestPath(space);
   const MemoryPlan f32 = Plan(space, largest, PlannedStep::kWeights, 128);
   const MemoryPlan bf16 = Plan(space, largest, PlannedStep::kWeights, 128, DType::kBf16);
   const double share = static_cast<double>(bf16.activations) / static_cast<double>(f32.activations);
-  EXPECT_NEAR(share, 0.5, 0.02);
+  EXPECT_NEAR(share, 0.5, 0.04);
   EXPECT_GT(bf16.weights, f32.weights);
   EXPECT_LT(bf16.weights, f32.weights * 3 / 2);
   EXPECT_EQ(bf16.optimizer, f32.optimizer);
