@@ -24,6 +24,7 @@ using mbconv::ChannelSums;
 using mbconv::Padded;
 using mbconv::Range;
 using mbconv::Scratch;
+using mbconv::SharedScratch;
 using mbconv::ThreadScratch;
 
 // Multiply-adds below which waking the team costs more than it saves.
@@ -82,8 +83,8 @@ struct Team {
 
 // A matrix of one row stays as it is when it is packed.
 void PackTaps(const MbconvGeometry& g, ConstView w, const Team& team) {
-  mbconv::Pack(w, 1, 0, g.kernel * g.kernel * g.expanded, 1, team.scratch.taps, team.thread,
-               team.threads);
+  mbconv::Pack(w, 1, 0, g.kernel * g.kernel * g.expanded, 1, team.scratch.shared().taps,
+               team.thread, team.threads);
 }
 
 // Forward: statistics of one batch norm from the sums of all threads, of which each has taken
@@ -126,7 +127,7 @@ Scratch ForwardScratch(void* block, const Context& context, const MbconvForward:
 
 void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
   const MbconvGeometry& g = args.geometry;
-  const Scratch& scratch = team.scratch;
+  const SharedScratch& scratch = team.scratch.shared();
   const ThreadScratch mine = team.mine();
   const bool expands = !args.expand.w.empty();
   if (expands) {
@@ -288,16 +289,16 @@ class BackwardPhases {
 
  private:
   Affine ExpandNorm() const {
-    return AffineOf(args_.expand_statistics.mean, team_.scratch.expand.scale, args_.expand,
+    return AffineOf(args_.expand_statistics.mean, team_.scratch.shared().expand.scale, args_.expand,
                     args_.norm.activation);
   }
   Affine DepthwiseNorm() const {
-    return AffineOf(args_.depthwise_statistics.mean, team_.scratch.depthwise.scale, args_.depthwise,
-                    args_.norm.activation);
+    return AffineOf(args_.depthwise_statistics.mean, team_.scratch.shared().depthwise.scale,
+                    args_.depthwise, args_.norm.activation);
   }
   Affine ProjectNorm() const {
-    return AffineOf(args_.project_statistics.mean, team_.scratch.project.scale, args_.project,
-                    Activation::kNone);
+    return AffineOf(args_.project_statistics.mean, team_.scratch.shared().project.scale,
+                    args_.project, Activation::kNone);
   }
   static mbconv::NormGradient GradientOf(const Affine& affine, const ChannelFactors& factors) {
     return {affine, factors.slope, factors.offset};
@@ -310,7 +311,7 @@ class BackwardPhases {
   }
 
   void Prepare() const {
-    const Scratch& scratch = team_.scratch;
+    const SharedScratch& scratch = team_.scratch.shared();
     if (expands_) {
       mbconv::Pack(args_.expand.w, g_.expanded, g_.c_in, g_.c_in, 1, scratch.expand_weights,
                    team_.thread, team_.threads);
@@ -332,7 +333,7 @@ class BackwardPhases {
                              sums.block, sums.totals);
     Meet();
     FinishGradients(team_, g_.c_out, OutputRows(g_), args_.project, args_.project_statistics,
-                    args_.project_gradient, args_.accumulate, team_.scratch.project);
+                    args_.project_gradient, args_.accumulate, team_.scratch.shared().project);
     Meet();
   }
 
@@ -340,8 +341,8 @@ class BackwardPhases {
     const Range rows = team_.Mine(OutputRows(g_));
     mbconv::ProjectGradientRows({.dy = args_.dy,
                                  .o = args_.o,
-                                 .norm = GradientOf(ProjectNorm(), team_.scratch.project),
-                                 .packed = team_.scratch.project_weights,
+                                 .norm = GradientOf(ProjectNorm(), team_.scratch.shared().project),
+                                 .packed = team_.scratch.shared().project_weights,
                                  .e2 = args_.e2,
                                  .e2_norm = DepthwiseNorm(),
                                  .g2 = args_.g2,
@@ -351,7 +352,7 @@ class BackwardPhases {
                                 rows.begin, rows.end, mine_.panel, Started(mine_, g_.expanded));
     Meet();
     FinishGradients(team_, g_.expanded, OutputRows(g_), args_.depthwise, args_.depthwise_statistics,
-                    args_.depthwise_gradient, args_.accumulate, team_.scratch.depthwise);
+                    args_.depthwise_gradient, args_.accumulate, team_.scratch.shared().depthwise);
     if (wants_weights_) {
       CombineShares(team_, g_.c_out, g_.expanded, args_.project_gradient.dw, g_.expanded, 1,
                     args_.accumulate);
@@ -363,21 +364,21 @@ class BackwardPhases {
     const Range images = team_.Mine(g_.n);
     const Affine in_norm = expands_ ? ExpandNorm() : Affine();
     const View g1 = expands_ ? args_.g1 : args_.dx;
-    mbconv::DepthwiseGradientImages({.sizes = SizesOf(g_),
-                                     .g2 = args_.g2,
-                                     .e2 = args_.e2,
-                                     .norm = GradientOf(DepthwiseNorm(), team_.scratch.depthwise),
-                                     .in = expands_ ? args_.e1 : args_.x,
-                                     .in_norm = expands_ ? &in_norm : nullptr,
-                                     .w = team_.scratch.taps,
-                                     .g1 = g1,
-                                     .dw = StartShare(g_.kernel * g_.kernel)},
-                                    images.begin, images.end, mine_.panel,
-                                    Started(mine_, g_.expanded));
+    mbconv::DepthwiseGradientImages(
+        {.sizes = SizesOf(g_),
+         .g2 = args_.g2,
+         .e2 = args_.e2,
+         .norm = GradientOf(DepthwiseNorm(), team_.scratch.shared().depthwise),
+         .in = expands_ ? args_.e1 : args_.x,
+         .in_norm = expands_ ? &in_norm : nullptr,
+         .w = team_.scratch.shared().taps,
+         .g1 = g1,
+         .dw = StartShare(g_.kernel * g_.kernel)},
+        images.begin, images.end, mine_.panel, Started(mine_, g_.expanded));
     Meet();
     if (expands_) {
       FinishGradients(team_, g_.expanded, InputRows(g_), args_.expand, args_.expand_statistics,
-                      args_.expand_gradient, args_.accumulate, team_.scratch.expand);
+                      args_.expand_gradient, args_.accumulate, team_.scratch.shared().expand);
     }
     if (wants_weights_) {
       CombineShares(team_, g_.kernel * g_.kernel, g_.expanded, args_.depthwise_gradient.dw,
@@ -390,8 +391,8 @@ class BackwardPhases {
     const Range rows = team_.Mine(InputRows(g_));
     mbconv::ExpandGradientRows({.g1 = args_.g1,
                                 .e1 = args_.e1,
-                                .norm = GradientOf(ExpandNorm(), team_.scratch.expand),
-                                .packed = team_.scratch.expand_weights,
+                                .norm = GradientOf(ExpandNorm(), team_.scratch.shared().expand),
+                                .packed = team_.scratch.shared().expand_weights,
                                 .x = args_.x,
                                 .dx = args_.dx,
                                 .dw = StartShare(g_.c_in),

@@ -62,6 +62,26 @@ struct ChannelFactors {
   float* offset;
 };
 
+// What all threads of a call read and write between phases.
+struct SharedScratch {
+  SharedScratch(Carver& carver, const MbconvGeometry& g)
+      : expand_weights(carver.Take<float>(
+            std::max(PackedSize(g.c_in, g.expanded), PackedSize(g.expanded, g.c_in)))),
+        project_weights(carver.Take<float>(
+            std::max(PackedSize(g.expanded, g.c_out), PackedSize(g.c_out, g.expanded)))),
+        taps(carver.Take<float>(Padded(g.kernel * g.kernel * g.expanded))),
+        expand(carver, g.expanded),
+        depthwise(carver, g.expanded),
+        project(carver, g.c_out) {}
+
+  float* expand_weights;  // packed
+  float* project_weights;
+  float* taps;
+  ChannelFactors expand;
+  ChannelFactors depthwise;
+  ChannelFactors project;
+};
+
 // Everything that one call needs. With a null block only bytes() may be used.
 class Scratch {
  public:
@@ -69,14 +89,7 @@ class Scratch {
   Scratch(void* block, const MbconvGeometry& g, std::int64_t threads, std::int64_t panel_floats,
           std::int64_t dw_floats)
       : carver_(block),
-        expand_weights(
-            carver_.Take<float>(PackedSize(g.c_in, g.expanded) + PackedSize(g.expanded, g.c_in))),
-        project_weights(
-            carver_.Take<float>(PackedSize(g.expanded, g.c_out) + PackedSize(g.c_out, g.expanded))),
-        taps(carver_.Take<float>(Padded(g.kernel * g.kernel * g.expanded))),
-        expand(carver_, g.expanded),
-        depthwise(carver_, g.expanded),
-        project(carver_, g.c_out),
+        shared_(carver_, g),
         threads_(threads),
         panel_floats_(panel_floats),
         channels_(std::max(g.expanded, g.c_out)),
@@ -85,6 +98,7 @@ class Scratch {
   std::size_t bytes() const {
     return carver_.used() + static_cast<std::size_t>(threads_) * ThreadBytes();
   }
+  const SharedScratch& shared() const { return shared_; }
   ThreadScratch thread(std::int64_t index) const {
     Carver carver(static_cast<std::byte*>(carver_.rest()) +
                   static_cast<std::size_t>(index) * ThreadBytes());
@@ -97,17 +111,9 @@ class Scratch {
     const ThreadScratch scratch(measure, panel_floats_, channels_, dw_floats_);
     return measure.used();
   }
+
   Carver carver_;
-
- public:
-  float* expand_weights;
-  float* project_weights;
-  float* taps;
-  ChannelFactors expand;
-  ChannelFactors depthwise;
-  ChannelFactors project;
-
- private:
+  SharedScratch shared_;
   std::int64_t threads_;
   std::int64_t panel_floats_;
   std::int64_t channels_;

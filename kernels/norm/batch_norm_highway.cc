@@ -11,11 +11,13 @@
 
 #include "kernels/core/float_kernel.h"
 #include "kernels/norm/batch_norm_check.h"
+#include "kernels/norm/moments.h"
 
 namespace nasengine {
 namespace {
 
 using batch_norm::Affine;
+using batch_norm::Moments;
 using batch_norm::Rows;
 
 // Elements below which waking the team costs more than it saves.
@@ -71,28 +73,16 @@ Scratch MakeScratch(Context& context, std::int64_t c) {
   return {context.Workspace(Scratch::Bytes(c, context.threads())), c, context.threads()};
 }
 
-struct Moments {
-  double count = 0;
-  double mean = 0;
-  double squares = 0;  // of the distances from the mean
-};
-
-// Joins every thread's sums of one channel [Chan, Golub and LeVeque 1979].
+// Joins every thread's sums of one channel.
 Moments JoinMoments(const Scratch& scratch, std::int64_t rows, std::int64_t threads,
                     std::int64_t channel) {
   Moments all;
   for (std::int64_t thread = 0; thread < threads; ++thread) {
     const Range range(rows, thread, threads);
-    if (range.begin == range.end) continue;
-    const double count = static_cast<double>(range.end - range.begin);
-    const double sum = scratch.totals(thread)[channel];
-    const double mean = double{scratch.pivot(thread)[channel]} + sum / count;
-    const double squares = scratch.totals(thread)[scratch.c() + channel] - sum * sum / count;
-    const double distance = mean - all.mean;
-    const double total = all.count + count;
-    all.mean += distance * count / total;
-    all.squares += std::max(0.0, squares) + distance * distance * all.count * count / total;
-    all.count = total;
+    if (range.begin == range.end) continue;  // its pivot was never guessed
+    const double* totals = scratch.totals(thread);
+    all.Join(static_cast<double>(range.end - range.begin), double{scratch.pivot(thread)[channel]},
+             totals[channel], totals[scratch.c() + channel]);
   }
   return all;
 }
@@ -100,19 +90,13 @@ Moments JoinMoments(const Scratch& scratch, std::int64_t rows, std::int64_t thre
 // Writes the channel's statistics and the factor of (x - mean).
 void FinishChannel(const BatchNormForward::Args& args, const Moments& moments, std::int64_t channel,
                    float* scale) {
-  const double count = std::max(1.0, moments.count);
-  const double inv_std = 1 / std::sqrt(moments.squares / count + double{args.epsilon});
+  const double inv_std = moments.inv_std(double{args.epsilon});
   args.mean.As<float>()[channel] = static_cast<float>(moments.mean);
   args.inv_std.As<float>()[channel] = static_cast<float>(inv_std);
   scale[channel] = args.gamma.As<float>()[channel] * static_cast<float>(inv_std);
-  const auto blend = [&](View running, double batch) {
-    if (running.empty() || moments.count == 0) return;
-    float& value = running.As<float>()[channel];
-    value = static_cast<float>((1 - double{args.momentum}) * double{value} +
-                               double{args.momentum} * batch);
-  };
-  blend(args.running_mean, moments.mean);
-  blend(args.running_var, moments.squares / std::max(1.0, moments.count - 1));
+  if (moments.count == 0) return;
+  batch_norm::Blend(args.running_mean, channel, double{args.momentum}, moments.mean);
+  batch_norm::Blend(args.running_var, channel, double{args.momentum}, moments.unbiased_variance());
 }
 
 void Forward(Context& context, const BatchNormForward::Args& args) {
@@ -154,12 +138,6 @@ void Inference(Context& context, const BatchNormInference::Args& args) {
   });
 }
 
-void StoreGradient(View to, std::int64_t channel, double value, bool accumulate) {
-  if (to.empty()) return;
-  float& stored = to.As<float>()[channel];
-  stored = static_cast<float>((accumulate ? double{stored} : 0.0) + value);
-}
-
 // From every thread's sums the parameter gradients and the coefficients of dx.
 void FinishGradients(const BatchNormBackward::Args& args, const Scratch& scratch, std::int64_t rows,
                      std::int64_t threads, std::int64_t channel) {
@@ -168,13 +146,13 @@ void FinishGradients(const BatchNormBackward::Args& args, const Scratch& scratch
     sum += scratch.totals(thread)[channel];
     projection += scratch.totals(thread)[scratch.c() + channel];
   }
-  const double count = static_cast<double>(std::max<std::int64_t>(1, rows));
   const double inv_std = double{args.inv_std.As<float>()[channel]};
-  const double factor = double{args.gamma.As<float>()[channel]} * inv_std;
-  scratch.shared(1)[channel] = static_cast<float>(-factor * projection * inv_std * inv_std / count);
-  scratch.shared(2)[channel] = static_cast<float>(-factor * sum / count);
-  StoreGradient(args.dgamma, channel, projection * inv_std, args.accumulate);
-  StoreGradient(args.dbeta, channel, sum, args.accumulate);
+  const batch_norm::GradientFactors input(static_cast<double>(rows), sum, projection,
+                                          double{args.gamma.As<float>()[channel]}, inv_std);
+  scratch.shared(1)[channel] = static_cast<float>(input.slope);
+  scratch.shared(2)[channel] = static_cast<float>(input.offset);
+  batch_norm::StoreGradient(args.dgamma, channel, projection * inv_std, args.accumulate);
+  batch_norm::StoreGradient(args.dbeta, channel, sum, args.accumulate);
 }
 
 void Backward(Context& context, const BatchNormBackward::Args& args) {
