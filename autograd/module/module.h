@@ -19,6 +19,12 @@ struct ForwardOptions {
   // Null: no dropout.
   const Rng* dropout_rng = nullptr;
   std::uint64_t step = 0;
+
+  ForwardOptions With(Recompute what) const {
+    ForwardOptions options = *this;
+    options.recompute = what;
+    return options;
+  }
 };
 
 class Module {

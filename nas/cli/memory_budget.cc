@@ -59,6 +59,21 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
                   : std::string("; no batch fits, raise --memory-budget"));
 }
 
+Recompute ChooseRecompute(std::int64_t budget_bytes,
+                          const std::function<std::int64_t(Recompute)>& peak_of) {
+  for (const Recompute recompute : {Recompute::kNothing, Recompute::kExpand}) {
+    if (peak_of(recompute) <= budget_bytes) return recompute;
+  }
+  return Recompute::kAll;
+}
+
+std::string RecomputeNote(Recompute recompute) {
+  if (recompute == Recompute::kNothing) return "";
+  const std::string what =
+      recompute == Recompute::kExpand ? "expanded tensors are" : "all of a block is";
+  return "to fit the memory budget, " + what + " computed again in the backward pass";
+}
+
 SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
                               const SearchAlgorithm& algorithm, DType dtype, std::int64_t held_out,
                               std::int64_t budget_bytes) {
@@ -72,8 +87,16 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
       .policy = session.context().policy(),
       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
   const std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
-  SearchMemory memory{.peak_bytes =
-                          RequireWithinBudget(space, registry, steps, options, budget_bytes)};
+  std::vector<SizedStep> all = steps;
+  all.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
+  options.recompute = ChooseRecompute(budget_bytes, [&](Recompute recompute) {
+    PlanOptions tried = options;
+    tried.recompute = recompute;
+    return PlanSearch(space, registry, all, tried).peak;
+  });
+  SearchMemory memory{
+      .recompute = options.recompute,
+      .peak_bytes = RequireWithinBudget(space, registry, steps, options, budget_bytes)};
   if (TrainBatch(recipe) > recipe.batch) {
     memory.peak_bytes =
         std::max(memory.peak_bytes, RequireTraining(registry, space, options, budget_bytes));

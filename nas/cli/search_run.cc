@@ -76,6 +76,7 @@ class SearchRun {
   const SearchHooks& hooks_;
   const SearchAlgorithm& algorithm_;
   const DType dtype_;
+  Recompute recompute_ = Recompute::kNothing;  // by the memory budget
   Timer total_;
   Session session_;
   DataSource data_;
@@ -150,6 +151,8 @@ void SearchRun::PlanMemory() {
       config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
   const SearchMemory memory =
       PlanWithinBudget(session_, space_, algorithm_, dtype_, images_->held_out_images(), budget);
+  recompute_ = memory.recompute;
+  if (const std::string note = RecomputeNote(recompute_); !note.empty()) Announce(note);
   estimate_.budget_bytes = budget;
   estimate_.peak_bytes = memory.peak_bytes;
   estimate_.all_paths_bytes = memory.all_paths_bytes;
@@ -185,7 +188,7 @@ void SearchRun::ObtainTable() {
 }
 
 void SearchRun::BuildSupernet() {
-  supernet_ = std::make_unique<Supernet>(session_.context(), space_, dtype_);
+  supernet_ = std::make_unique<Supernet>(session_.context(), space_, dtype_, recompute_);
   supernet_->Initialize(config_.seed);
   std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
   const Recipe& recipe = space_.recipe;

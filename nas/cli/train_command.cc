@@ -16,6 +16,7 @@
 #include "kernels/core/file_io.h"
 #include "nas/cli/command.h"
 #include "nas/cli/interrupt.h"
+#include "nas/cli/memory_budget.h"
 #include "nas/cli/metrics_log.h"
 #include "nas/cli/network_run.h"
 #include "nas/cli/progress.h"
@@ -138,21 +139,29 @@ ChosenRecipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   return {.recipe = std::move(recipe), .source = std::move(source)};
 }
 
-void RequireMemory(Session& session, const NetworkDesc& network, const TrainConfig& config,
-                   std::int64_t batch) {
+// What a training step has to compute again to fit. Throws kOutOfMemory where that does not help.
+Recompute FitIntoMemory(Session& session, const NetworkDesc& network, const TrainConfig& config,
+                        std::int64_t batch) {
   const MemoryStats stats = session.allocator().stats();
-  const MemoryPlan plan = PlanTraining(
-      network, session.registry(),
-      {.batch = batch,
-       .dtype = ParseDType(config.dtype),
-       .threads = session.context().threads(),
-       .policy = session.context().policy(),
-       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]});
   const std::int64_t budget =
       config.memory_budget > 0 ? config.memory_budget : DefaultMemoryBudget();
-  if (plan.peak <= budget) return;
+  const auto peak_of = [&](Recompute recompute) {
+    return PlanTraining(
+               network, session.registry(),
+               {.batch = batch,
+                .dtype = ParseDType(config.dtype),
+                .recompute = recompute,
+                .threads = session.context().threads(),
+                .policy = session.context().policy(),
+                .data_bytes =
+                    stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]})
+        .peak;
+  };
+  const Recompute recompute = ChooseRecompute(budget, peak_of);
+  const std::int64_t peak = peak_of(recompute);
+  if (peak <= budget) return recompute;
   Throw(ErrorCode::kOutOfMemory, "memory: training ", network.name, " at batch ", batch, " needs ",
-        FormatBytes(plan.peak), ", the budget is ", FormatBytes(budget),
+        FormatBytes(peak), ", the budget is ", FormatBytes(budget),
         "; use a smaller --batch or raise --memory-budget");
 }
 
@@ -215,8 +224,9 @@ int RecordedTraining::Run() {
                              .augment = TrainAugment(recipe_, data.stats),
                              .seed = config_.run.seed},
                 session_.allocator());
-  RequireMemory(session_, desc_, config_, recipe_.batch);
-  Network network(context, desc_, recipe_.weight_init, ParseDType(config_.dtype));
+  const Recompute recompute = FitIntoMemory(session_, desc_, config_, recipe_.batch);
+  if (const std::string note = RecomputeNote(recompute); !note.empty()) progress_.Announce(note);
+  Network network(context, desc_, recipe_.weight_init, ParseDType(config_.dtype), recompute);
   network.Initialize(config_.run.seed);
   if (!config_.run.weights.empty()) {
     LoadStateDict(context, config_.run.weights, network.state_dict());

@@ -28,7 +28,7 @@ MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
   const KernelRegistry dry = registry.WithoutExecution();
   Context context(*backend, allocator, dry, options.policy, options.threads);
   const Tensor data = context.Empty({options.data_bytes}, DType::kU8, MemoryCategory::kData);
-  const Supernet supernet(context, space, options.dtype);
+  const Supernet supernet(context, space, options.dtype, options.recompute);
   for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(context);
   const Tensor images =
       Tensor::Empty(batch_allocator, {options.batch, space.input.h, space.input.w, space.input.c},
@@ -64,7 +64,7 @@ MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& regist
   const KernelRegistry dry = registry.WithoutExecution();
   Context context(*backend, allocator, dry, options.policy, options.threads);
   const Tensor data = context.Empty({options.data_bytes}, DType::kU8, MemoryCategory::kData);
-  const Network built(context, network, WeightInit::kFanOut, options.dtype);
+  const Network built(context, network, WeightInit::kFanOut, options.dtype, options.recompute);
   for (ParameterSlab* slab : built.Slabs()) slab->momentum(context);
   const Size3& image = network.input;
   const Tensor images = Tensor::Empty(batch_allocator, {options.batch, image.h, image.w, image.c},

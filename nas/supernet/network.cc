@@ -5,8 +5,9 @@
 
 namespace nasengine {
 
-Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, DType dtype)
-    : desc_(desc), dtype_(dtype) {
+Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, DType dtype,
+                 Recompute recompute)
+    : desc_(desc), dtype_(dtype), recompute_(recompute) {
   CheckNetwork(desc, desc.name);
   for (const LayerDesc& layer : desc_.layers) {
     if (layer.op == LayerOp::kZero) {
@@ -23,8 +24,9 @@ Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, DTy
 Variable Network::Forward(Tape& tape, const Tensor& images, const ForwardOptions& options) const {
   std::vector<const LayerDesc*> descs;
   for (const LayerDesc& layer : desc_.layers) descs.push_back(&layer);
+  const ForwardOptions own = options.With(recompute_);
   return RunLayerGraph(descs, Variable(images), [&](std::size_t i, const Variable& x) {
-    return layers_[i] == nullptr ? x : layers_[i]->Forward(tape, x, options);
+    return layers_[i] == nullptr ? x : layers_[i]->Forward(tape, x, own);
   });
 }
 

@@ -13,9 +13,10 @@ namespace nasengine {
 class Network {
  public:
   // Weights are zero until Initialize, which starts them by `init`, LoadStateDict or CopyWeights.
-  // `dtype` is the type that training computes in: bf16 keeps a copy of the weights in it.
+  // `dtype` is the type that training computes in: bf16 keeps a copy of the weights in it;
+  // `recompute` is what it computes again instead of keeping.
   Network(Context& context, const NetworkDesc& desc, WeightInit init = WeightInit::kFanOut,
-          DType dtype = DType::kF32);
+          DType dtype = DType::kF32, Recompute recompute = Recompute::kNothing);
 
   // images (n, h, w, c) -> logits (n, classes) in f32. The images' type is that of the activations,
   // dtype() or f32.
@@ -39,6 +40,7 @@ class Network {
  private:
   NetworkDesc desc_;
   DType dtype_;
+  Recompute recompute_;
   std::vector<std::unique_ptr<BuiltLayer>> layers_;  // null for kZero
 };
 

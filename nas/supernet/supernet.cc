@@ -7,8 +7,8 @@
 
 namespace nasengine {
 
-Supernet::Supernet(Context& context, const SearchSpace& space, DType dtype)
-    : space_(space), dtype_(dtype) {
+Supernet::Supernet(Context& context, const SearchSpace& space, DType dtype, Recompute recompute)
+    : space_(space), dtype_(dtype), recompute_(recompute) {
   const WeightStart own{.init = space.recipe.weight_init};
   const bool aligned = space.recipe.candidate_start == CandidateStart::kAligned;
   for (const SpaceNode& node : space_.nodes) {
@@ -66,21 +66,23 @@ Variable Supernet::Forward(Tape& tape, const Tensor& images, std::span<const int
                            std::span<GateGradients> gates, const ForwardOptions& options) const {
   NAS_CHECK(static_cast<int>(path.size()) == blocks(), "supernet: the path has ", path.size(),
             " blocks, the space ", blocks());
+  const ForwardOptions own = options.With(recompute_);
   return Walk(images, [&](const Node& node, const Variable& x) {
-    if (node.fixed != nullptr) return node.fixed->Forward(tape, x, options);
+    if (node.fixed != nullptr) return node.fixed->Forward(tape, x, own);
     const int active = path[static_cast<std::size_t>(node.block)];
-    return node.mixed->Forward(tape, x, active, GatesOf(gates, node), options);
+    return node.mixed->Forward(tape, x, active, GatesOf(gates, node), own);
   });
 }
 
 Variable Supernet::ForwardAll(Tape& tape, const Tensor& images, std::span<GateGradients> gates,
                               const ForwardOptions& options) const {
+  const ForwardOptions own = options.With(recompute_);
   return Walk(images, [&](const Node& node, const Variable& x) {
-    if (node.fixed != nullptr) return node.fixed->Forward(tape, x, options);
+    if (node.fixed != nullptr) return node.fixed->Forward(tape, x, own);
     const int gate = gate_of_[static_cast<std::size_t>(node.block)];
     const std::vector<double> p = gates_[static_cast<std::size_t>(gate)].Probabilities();
     const std::vector<float> weights(p.begin(), p.end());
-    return node.mixed->ForwardAll(tape, x, weights, GatesOf(gates, node), options);
+    return node.mixed->ForwardAll(tape, x, weights, GatesOf(gates, node), own);
   });
 }
 
@@ -131,7 +133,7 @@ Path Supernet::SamplePath(const Rng& rng, std::uint64_t step) const {
 
 std::unique_ptr<Network> Supernet::Derive(Context& context, std::span<const int> path) const {
   auto network = std::make_unique<Network>(context, nasengine::Derive(space_, path),
-                                           space_.recipe.weight_init, dtype_);
+                                           space_.recipe.weight_init, dtype_, recompute_);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     const BuiltLayer* from =

@@ -22,8 +22,9 @@ using Path = std::vector<int>;
 class Supernet {
  public:
   // Weights are zero until Initialize. `dtype` is the type that steps compute in: bf16 keeps a copy
-  // of the weights in it.
-  Supernet(Context& context, const SearchSpace& space, DType dtype = DType::kF32);
+  // of the weights in it. `recompute` is what they compute again instead of keeping.
+  Supernet(Context& context, const SearchSpace& space, DType dtype = DType::kF32,
+           Recompute recompute = Recompute::kNothing);
 
   // Weights and alphas as the recipe wants them.
   void Initialize(std::uint32_t seed);
@@ -40,6 +41,7 @@ class Supernet {
 
   const SearchSpace& space() const { return space_; }
   DType dtype() const { return dtype_; }
+  Recompute recompute() const { return recompute_; }
   int blocks() const { return static_cast<int>(gate_of_.size()); }
   // In the order of space().Gates().
   std::vector<BinaryGate>& gates() { return gates_; }
@@ -57,7 +59,7 @@ class Supernet {
   // Mean of the gates' entropies, in nats.
   double MeanEntropy() const { return nasengine::MeanEntropy(gates_); }
 
-  // The network of `path` with this supernet's weights and type.
+  // The network of `path` with this supernet's weights, computing as it does.
   std::unique_ptr<Network> Derive(Context& context, std::span<const int> path) const;
 
  private:
@@ -73,6 +75,7 @@ class Supernet {
 
   SearchSpace space_;
   DType dtype_;
+  Recompute recompute_;
   std::vector<Node> nodes_;
   std::vector<BinaryGate> gates_;
   std::vector<int> gate_of_;

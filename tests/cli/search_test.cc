@@ -309,6 +309,30 @@ TEST_F(SearchTest, TrainRefusesWhatDoesNotFitInMemory) {
   EXPECT_FALSE(fs::exists(Path("t")));
 }
 
+// What does not fit is computed again before anything has to become smaller, to the same bits.
+TEST_F(SearchTest, ABudgetIsMetByComputingAgain) {
+  // Held-out images in batches that are not what the budget is about.
+  WriteFileAtomically(Path("config.toml"), "[recipe]\nvalidation_batch = 16\n");
+  const std::vector<std::string> own = {"--json", "--config", Path("config.toml")};
+  const auto with = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> flags = own;
+    flags.insert(flags.end(), more.begin(), more.end());
+    return Search(run, flags);
+  };
+  const ProgramResult plan = with("plan", {"--dry-run"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.err;
+  const auto peak = Json::parse(plan.out)["peak_bytes"].get<std::int64_t>();
+  const ProgramResult kept = with("kept", {});
+  const ProgramResult fits = with("fits", {"--memory-budget", std::to_string(peak * 99 / 100)});
+  ASSERT_EQ(fits.exit_code, 0) << fits.err;
+  EXPECT_EQ(kept.err.find("computed again"), std::string::npos) << kept.err;
+  EXPECT_NE(fits.err.find("computed again"), std::string::npos) << fits.err;
+  const Json again = Json::parse(fits.out), first = Json::parse(kept.out);
+  EXPECT_EQ(again["accuracy"], first["accuracy"]);
+  EXPECT_EQ(again["architecture"], first["architecture"]);
+  EXPECT_LT(again["planned_peak_bytes"], first["planned_peak_bytes"]);
+}
+
 TEST_F(SearchTest, BaselinesAreTrainedToo) {
   const ProgramResult result = Search("run", {"--baselines", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

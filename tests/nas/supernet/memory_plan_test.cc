@@ -19,10 +19,10 @@ class MemoryPlanTest : public SupernetFixture {
  protected:
   // Counts real steps of `space` along `path` in an allocator of their own; the batch is not in it.
   MemoryPlan Count(const SearchSpace& space, const Path& path, PlannedStep step,
-                   DType dtype = DType::kF32) {
+                   DType dtype = DType::kF32, Recompute recompute = Recompute::kNothing) {
     CachingAllocator counted(context().backend());
     const std::unique_ptr<Context> own = context().Sibling(counted, context().registry());
-    Supernet supernet(*own, space, dtype);
+    Supernet supernet(*own, space, dtype, recompute);
     supernet.Initialize(1);
     for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(*own);
     const Batch batch = RandomBatch(space, kBatch);  // from the fixture's allocator
@@ -34,9 +34,14 @@ class MemoryPlanTest : public SupernetFixture {
   }
 
   MemoryPlan Plan(const SearchSpace& space, const Path& path, PlannedStep step,
-                  std::int64_t batch = kBatch, DType dtype = DType::kF32) {
+                  std::int64_t batch = kBatch, DType dtype = DType::kF32,
+                  Recompute recompute = Recompute::kNothing) {
     return PlanStep(space, path, context().registry(),
-                    {.batch = batch, .dtype = dtype, .step = step, .threads = context().threads()});
+                    {.batch = batch,
+                     .dtype = dtype,
+                     .recompute = recompute,
+                     .step = step,
+                     .threads = context().threads()});
   }
 
   static void ExpectWithin(double share, std::int64_t plan, std::int64_t count) {
@@ -62,6 +67,31 @@ TEST_F(MemoryPlanTest, AgreesWithTheCountOfRealSteps) {
       ExpectWithin(0.02, plan.activations, count.activations);
       EXPECT_EQ(plan.optimizer, count.optimizer);
     }
+  }
+}
+
+TEST_F(MemoryPlanTest, ComputingAgainKeepsLessAsPlanned) {
+  const SearchSpace space = LoadSpace("fashion");
+  const Path largest = LargestPath(space);
+  std::int64_t before = Plan(space, largest, PlannedStep::kWeights).activations;
+  for (const Recompute recompute : {Recompute::kExpand, Recompute::kAll}) {
+    const MemoryPlan plan =
+        Plan(space, largest, PlannedStep::kWeights, kBatch, DType::kF32, recompute);
+    const MemoryPlan count = Count(space, largest, PlannedStep::kWeights, DType::kF32, recompute);
+    ExpectWithin(0.02, plan.activations, count.activations);
+    EXPECT_LT(plan.activations, before * 4 / 5);
+    before = plan.activations;
+  }
+}
+
+// With every block computed again all paths fit where the largest path fits that keeps.
+TEST_F(MemoryPlanTest, AllPathsComputedAgainTakeNoMoreThanOneKept) {
+  for (const std::string name : {"fashion", "proxyless-imagenet"}) {
+    const SearchSpace space = LoadSpace(name);
+    const Path largest = LargestPath(space);
+    EXPECT_LE(Plan(space, {}, PlannedStep::kAllPaths, 8, DType::kF32, Recompute::kAll).activations,
+              Plan(space, largest, PlannedStep::kWeights, 8).activations)
+        << name;
   }
 }
 
