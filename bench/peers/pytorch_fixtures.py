@@ -2,8 +2,8 @@
 
   python3 bench/peers/pytorch_fixtures.py tests/fixtures/pytorch
 
-writes one safetensors file a case: description (metadata `architecture`), images, labels, and of one
-training step the output of every layer, loss, gradients, weights and running statistics before and
+writes one safetensors file a case: description (metadata `architecture`), images, labels, and of
+one training step the output of every layer, loss, gradients, weights and running statistics before and
 after. Tensors are in the engine's layouts and under its names. The loss is the cross-entropy with
 labels smoothed by 0.1; of a block alone, <output, dy> is added, so that every element of the output
 has a gradient of its own. Then comes one step of SGD.
@@ -64,7 +64,10 @@ def network(name, layers):
 CASES = [
     network("stem", [layer("stem", "conv", "input", [9, 11, 3], [5, 6, 17], 3, 2)]),
     network("mbconv_k3", [layer("block1", "mbconv", "input", [7, 9, 8], [7, 9, 8], 3, 1, 6)]),
-    network("mbconv_k5_stride2", [layer("block1", "mbconv", "input", [9, 9, 6], [5, 5, 10], 5, 2, 3)]),
+    network(
+        "mbconv_k5_stride2",
+        [layer("block1", "mbconv", "input", [9, 9, 6], [5, 5, 10], 5, 2, 3)],
+    ),
     network("mbconv_k7", [layer("block1", "mbconv", "input", [8, 8, 5], [8, 8, 7], 7, 1, 3)]),
     network(
         "supernet_path",
@@ -79,6 +82,11 @@ CASES = [
 
 def nhwc(tensor):
     return tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor
+
+
+def stored(name, tensor):
+    is_map = name in ("images", "dy", "gradient/images") or name.startswith("output/")
+    return (nhwc(tensor) if is_map else tensor).detach().contiguous()
 
 
 def weight_layout(conv, tensor):
@@ -180,11 +188,7 @@ def record(description, seed):
     take("after/", statistics(description, built))
     if min(distances) < KINK_MARGIN:
         return None
-    is_map = lambda name: name in ("images", "dy", "gradient/images") or name.startswith("output/")
-    return {
-        name: (nhwc(tensor) if is_map(name) else tensor).detach().contiguous()
-        for name, tensor in tensors.items()
-    }
+    return {name: stored(name, tensor) for name, tensor in tensors.items()}
 
 
 def main():

@@ -49,7 +49,12 @@ class WeightStep:
         network.to(memory_format=layout)
         # Small: weights must stay finite on images of noise.
         self.optimizer = torch.optim.SGD(
-            network.parameters(), lr=1e-4, momentum=0.9, nesterov=True, weight_decay=4e-5, fused=True
+            network.parameters(),
+            lr=1e-4,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=4e-5,
+            fused=True,
         )
 
         def loss(images, labels):
