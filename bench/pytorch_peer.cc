@@ -24,6 +24,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr char kScript[] = NASENGINE_PEERS "/pytorch_step.py";
 constexpr int kRounds = 9;
 // Importing and compiling take their time; a step that takes as long is not worth waiting for.
 constexpr double kMostSeconds = 240;
@@ -54,7 +55,7 @@ std::string RowName(const SearchSpace& space, const Variant& variant) {
 
 std::vector<std::string> Command(const Workbench& bench, const BenchOptions& options,
                                  const Variant& variant) {
-  std::vector<std::string> command{options.python, NASENGINE_PEERS "/pytorch_step.py",
+  std::vector<std::string> command{options.python, kScript,
                                    "--threads",    std::to_string(bench.threads()),
                                    "--cores",      fmt::format("{}", fmt::join(bench.cores(), ",")),
                                    "--dtype",      variant.dtype};
