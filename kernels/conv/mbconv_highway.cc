@@ -42,9 +42,12 @@ void RunTeam(const Context& context, const MbconvGeometry& g, const Body& body) 
   body(omp_get_thread_num(), omp_get_num_threads());
 }
 
-void Meet(){
+void Meet() {
 #pragma omp barrier
 }
+
+// Tensors of so many bytes have left the last cache before the next phase reads them.
+constexpr std::int64_t kStreamedBytes = 8 << 20;
 
 mbconv::DepthwiseSizes SizesOf(const MbconvGeometry& g) {
   const ConvGeometry conv = g.depthwise();
@@ -435,6 +438,13 @@ std::string Declines(const MbconvGeometry& g, DType dtype) {
 }
 
 }  // namespace
+
+bool mbconv::Streams(const View& out) {
+  constexpr std::int64_t kLine = 64;
+  return out.dtype == DType::kF32 && out.elements() > 0 && out.bytes() >= kStreamedBytes &&
+         reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
+         out.shape.back() * SizeOf(out.dtype) % kLine == 0;
+}
 
 void RegisterMbconvHighway(KernelRegistry& registry) {
   registry.Register(KernelEntry<MbconvForward>{

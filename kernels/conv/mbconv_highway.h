@@ -47,6 +47,10 @@ struct ChannelSums {
   }
 };
 
+// Whether a tensor had better be written past the caches: where it would not stay in them until it
+// is read, and its vectors are whole cache lines.
+bool Streams(const View& out);
+
 // packed = the (depth, columns) matrix with element (d, j) at w[d * depth_step + j * column_step];
 // part `part` of `parts`.
 void Pack(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,

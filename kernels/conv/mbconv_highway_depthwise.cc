@@ -169,7 +169,7 @@ HWY_INLINE KernelRows<K> RowsOfOutput(const DepthwiseSizes& s, const L&, const W
 template <class Stored, int K, int S, int T>
 HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const Window& window,
                                std::int64_t y_begin, std::int64_t y_end, Stored* out,
-                               const ChannelSums& sums, bool guess_pivot) {
+                               const ChannelSums& sums, bool guess_pivot, bool stream) {
   const DepthwiseSizes& s = job.sizes;
   VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
     using V = typename std::decay_t<decltype(lanes)>::V;
@@ -195,8 +195,12 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const Window& wi
 #pragma GCC unroll 16
         for (int t = 0; t < T; ++t, to += s.c) {
           if (!whole && x + t >= s.out_w) break;
-          hwy::Prefetch(to + kGroup);
-          lanes.Store(values[t], to);
+          if (stream) {
+            lanes.Stream(values[t], to);
+          } else {
+            hwy::Prefetch(to + kGroup);
+            lanes.Store(values[t], to);
+          }
           const V distance = hn::Sub(lanes.template Stored<Stored>(values[t]), pivot);
           sum = hn::Add(sum, distance);
           squares = hn::MulAdd(distance, distance, squares);
@@ -214,6 +218,7 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
                              float* scratch, const ChannelSums& sums) {
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t block = s.step() / S;
+  const bool stream = mbconv::Streams(job.out);
   Window window = InWindow(s, scratch);
   for (std::int64_t row = begin; row < end;) {
     const std::int64_t n = row / s.out_h;
@@ -226,11 +231,12 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
       const std::int64_t next = std::min(y_end, y + block);
       window.FillTo(std::min(s.h, (next - 1) * S - s.pad() + K),
                     [&](std::int64_t r) HWY_ATTR { PutInput(s, image, job.norm, r, window); });
-      DepthwiseBlock<Stored, K, S, T>(job, window, y, next, out, sums, row == begin);
+      DepthwiseBlock<Stored, K, S, T>(job, window, y, next, out, sums, row == begin, stream);
       row += next - y;
       y = next;
     }
   }
+  if (stream) hwy::FlushStream();
 }
 
 // Sums of a kernel's rows [kFirst, kFirst + R) over output rows [y_begin, y_end), added to dw.
@@ -372,7 +378,7 @@ HWY_INLINE KernelRows<K> RowsOfInput(const DepthwiseSizes& s, const Window& grad
 template <class Stored, int K, int S, int T>
 HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, const Window& in,
                                    const Window& gradient, std::int64_t image, std::int64_t r_begin,
-                                   std::int64_t r_end, const ChannelSums& sums) {
+                                   std::int64_t r_end, const ChannelSums& sums, bool stream) {
   const DepthwiseSizes& s = job.sizes;
   const Stored* in_values = job.in.As<Stored>();
   Stored* g1 = job.g1.As<Stored>();
@@ -412,8 +418,12 @@ HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, cons
           const V g = bounds.Pass(lanes.Load(activated), values[t]);
           const V distance = hn::Sub(lanes.Load(in_values + at), mean);
           hwy::Prefetch(in_values + at + kGroup);
-          hwy::Prefetch(g1 + at + kGroup);
-          lanes.Store(g, g1 + at);
+          if (stream) {
+            lanes.Stream(g, g1 + at);
+          } else {
+            hwy::Prefetch(g1 + at + kGroup);
+            lanes.Store(g, g1 + at);
+          }
           sum = hn::Add(sum, g);
           projection = hn::MulAdd(g, distance, projection);
         }
@@ -433,6 +443,7 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
   constexpr int kInputTile = S == 2 ? (T + 1) / 2 * 2 : T;
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t step = s.step();
+  const bool stream = mbconv::Streams(job.g1);
   const bool reads_input = job.in_norm != nullptr || job.dw != nullptr;
   Window in = InWindow(s, scratch);
   Window gradient = GradientWindow(s, scratch + s.in_window_floats());
@@ -448,7 +459,7 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
                       [&](std::int64_t row)
                           HWY_ATTR { PutGradient<Stored>(job, n, row, gradient); });
       if (!job.g1.empty()) {
-        InputGradientBlock<Stored, K, S, kInputTile>(job, in, gradient, n, r, next, sums);
+        InputGradientBlock<Stored, K, S, kInputTile>(job, in, gradient, n, r, next, sums, stream);
       }
       if (job.dw == nullptr) continue;
       const std::int64_t y_begin = (r + S - 1) / S;
@@ -458,6 +469,7 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
       });
     }
   }
+  if (stream) hwy::FlushStream();
 }
 
 // Calls run(kernel, stride, tile width), all integral constants.

@@ -28,10 +28,11 @@ struct StoreAndSum {
   std::int64_t columns;
   ChannelSums sums;
   bool guess_pivot;
+  bool stream;
 
   template <int kRows, int kVectors>
   HWY_INLINE void Prefetch(std::int64_t row, std::int64_t column) const {
-    PrefetchTile<kRows, kVectors>(out + row * columns + column, columns);
+    if (!stream) PrefetchTile<kRows, kVectors>(out + row * columns + column, columns);
   }
 
   template <class L, class V, int kRows>
@@ -48,7 +49,7 @@ struct StoreAndSum {
     T* to = out + row * columns + column;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r, to += columns) {
-      lanes.Store(values[r], to);
+      stream ? lanes.Stream(values[r], to) : lanes.Store(values[r], to);
       const V distance = hn::Sub(lanes.template Stored<T>(values[r]), pivot);
       sum = hn::Add(sum, distance);
       squares = hn::MulAdd(distance, distance, squares);
@@ -134,6 +135,7 @@ void PackTarget(ConstView w, std::int64_t depth, std::int64_t depth_step, std::i
 
 void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::int64_t end,
                        float* scratch, const ChannelSums& sums) {
+  const bool stream = mbconv::Streams(job.out);
   WithStorage(job.in.dtype, [&]<class T>(T) HWY_ATTR {
     for (std::int64_t row = begin; row < end; row += kPanelRows) {
       const std::int64_t rows = std::min(kPanelRows, end - row);
@@ -143,12 +145,13 @@ void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::i
       } else {
         CopyPanel(in, rows, job.depth, scratch);
       }
-      MultiplyRows(
-          scratch, Padded(job.depth), rows, job.depth, job.packed, job.columns,
-          StoreAndSum<T>{job.out.As<T>() + row * job.columns, job.columns, sums, row == begin});
+      MultiplyRows(scratch, Padded(job.depth), rows, job.depth, job.packed, job.columns,
+                   StoreAndSum<T>{job.out.As<T>() + row * job.columns, job.columns, sums,
+                                  row == begin, stream});
       sums.Flush();
     }
   });
+  if (stream) hwy::FlushStream();
 }
 
 // What a tile of the activated depthwise output's gradient becomes, the activated output itself
@@ -161,11 +164,12 @@ struct PassThroughActivation {
   std::int64_t columns;
   const batch_norm::Affine& norm;
   const ChannelSums& sums;
+  bool stream;
 
   template <int kRows, int kVectors>
   HWY_INLINE void Prefetch(std::int64_t row, std::int64_t column) const {
     PrefetchTile<kRows, kVectors>(e2 + row * columns + column, columns);
-    PrefetchTile<kRows, kVectors>(g2 + row * columns + column, columns);
+    if (!stream) PrefetchTile<kRows, kVectors>(g2 + row * columns + column, columns);
   }
 
   template <class L, class V, int kRows>
@@ -182,7 +186,8 @@ struct PassThroughActivation {
       const V value = hn::MulAdd(distance, affine.scale, affine.beta);
       const V g = PassedGradient<kActivation>(lanes, value, values[r]);
       lanes.Store(Activate(lanes, value, kActivation), panel);
-      lanes.Store(g, g2 + first + r * columns);
+      T* to = g2 + first + r * columns;
+      stream ? lanes.Stream(g, to) : lanes.Store(g, to);
       sum = hn::Add(sum, g);
       projection = hn::MulAdd(g, distance, projection);
     }
@@ -193,7 +198,8 @@ struct PassThroughActivation {
 
 template <class T, Activation kActivation>
 HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std::int64_t row,
-                                     std::int64_t rows, float* scratch, const ChannelSums& sums) {
+                                     std::int64_t rows, bool stream, float* scratch,
+                                     const ChannelSums& sums) {
   float* d_o = scratch;
   float* activated = scratch + kPanelRows * Padded(job.c_out);
   GradientPanel(job.dy.As<T>() + row * job.c_out, job.o.As<T>() + row * job.c_out, rows, job.c_out,
@@ -201,7 +207,7 @@ HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std:
   MultiplyRows(d_o, Padded(job.c_out), rows, job.c_out, job.packed, job.expanded,
                PassThroughActivation<T, kActivation>{job.e2.As<T>() + row * job.expanded,
                                                      job.g2.As<T>() + row * job.expanded, activated,
-                                                     job.expanded, job.e2_norm, sums});
+                                                     job.expanded, job.e2_norm, sums, stream});
   sums.Flush();
   if (job.dw == nullptr) return;
   AddOuterProducts(d_o, Padded(job.c_out), job.c_out, activated, Padded(job.expanded), job.expanded,
@@ -210,14 +216,16 @@ HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std:
 
 void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64_t begin,
                                std::int64_t end, float* scratch, const ChannelSums& sums) {
+  const bool stream = mbconv::Streams(job.g2);
   WithStorage(job.dy.dtype, [&]<class T>(T) HWY_ATTR {
     WithActivation(job.e2_norm.activation, [&](auto activation) HWY_ATTR {
       for (std::int64_t row = begin; row < end; row += kPanelRows) {
         ProjectGradientPanel<T, decltype(activation)::value>(
-            job, row, std::min(kPanelRows, end - row), scratch, sums);
+            job, row, std::min(kPanelRows, end - row), stream, scratch, sums);
       }
     });
   });
+  if (stream) hwy::FlushStream();
 }
 
 void ExpandGradientRowsTarget(const mbconv::ExpandGradientJob& job, std::int64_t begin,

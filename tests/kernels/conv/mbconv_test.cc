@@ -233,6 +233,13 @@ TEST_F(MbconvTest, WideRowsAgree) {
       {.n = 2, .h = 6, .w = 112, .c_in = 4, .expanded = 16, .c_out = 8, .kernel = 5, .stride = 2});
 }
 
+// Beyond what is left in the caches, which is written past them.
+TEST_F(MbconvTest, LargeTensorsAgree) {
+  ExpectAllAgree(
+      {.n = 3, .h = 56, .w = 56, .c_in = 8, .expanded = 256, .c_out = 8, .kernel = 3, .stride = 1},
+      true, Activation::kRelu6, DType::kF32);
+}
+
 TEST_F(MbconvTest, WithoutAnExpansionTheInputIsReadAsItIs) {
   for (const std::int64_t stride : {1, 2}) {
     ExpectAllAgree({.n = 3,
