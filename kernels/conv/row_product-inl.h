@@ -43,14 +43,13 @@ HWY_INLINE void ForEachPanel(std::int64_t columns, const Visit& visit) {
   const std::int64_t width = ProductLanes();
   std::int64_t left = (columns + width - 1) / width;
   std::int64_t column = 0;
-  const auto take = [&](auto vectors) HWY_ATTR {
-    visit(vectors, column);
-    column += vectors * width;
-    left -= vectors;
-  };
-  while (left == 3 || left > 4) take(std::integral_constant<int, 3>());
-  while (left >= 2) take(std::integral_constant<int, 2>());
-  if (left == 1) take(std::integral_constant<int, 1>());
+  for (; left == 3 || left > 4; left -= 3, column += 3 * width) {
+    visit(std::integral_constant<int, 3>(), column);
+  }
+  for (; left >= 2; left -= 2, column += 2 * width) {
+    visit(std::integral_constant<int, 2>(), column);
+  }
+  if (left == 1) visit(std::integral_constant<int, 1>(), column);
 }
 
 HWY_INLINE float ToFloat(float value) { return value; }

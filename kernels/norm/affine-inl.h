@@ -85,10 +85,9 @@ HWY_INLINE void ForRowGroups(std::int64_t rows, std::int64_t c, const Visit& vis
     VisitChannels(0, c, [&](const auto& lanes, std::int64_t channel) HWY_ATTR {
       visit(lanes, channel, row, count);
     });
-    row += count;
   };
-  while (row + kRows <= rows) take(std::integral_constant<int, kRows>());
-  while (row < rows) take(std::integral_constant<int, 1>());
+  for (; row + kRows <= rows; row += kRows) take(std::integral_constant<int, kRows>());
+  for (; row < rows; ++row) take(std::integral_constant<int, 1>());
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
