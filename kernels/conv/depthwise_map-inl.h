@@ -74,6 +74,7 @@ HWY_INLINE void PrefetchColumns(const T* first, std::int64_t columns, std::int64
   auto at = reinterpret_cast<std::uintptr_t>(first);
   const auto bytes = static_cast<std::uintptr_t>(step) * sizeof(T);
   for (std::int64_t i = 0; i < columns; ++i, at += bytes) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): past the tensor's end a pointer may not point.
     hwy::Prefetch(reinterpret_cast<const void*>(at));
   }
 }
