@@ -236,19 +236,20 @@ void FinishGradients(const Team& team, std::int64_t c, std::int64_t rows, const 
   }
 }
 
-// dw[i * step + j * column_step] from the threads' shares (rows, Padded(columns)), rows shared out.
+// dw[i * row_step + j * column_step] from the threads' shares (rows, Padded(columns)), in the order
+// of the threads; columns are shared out.
 void CombineShares(const Team& team, std::int64_t rows, std::int64_t columns, const View& dw,
                    std::int64_t row_step, std::int64_t column_step, bool accumulate) {
   float* to = dw.As<float>();
   const Range mine = team.Mine(columns);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = mine.begin; j < mine.end; ++j) {
-      float& stored = to[i * row_step + j * column_step];
-      float sum = accumulate ? stored : 0.0f;
-      for (std::int64_t thread = 0; thread < team.threads; ++thread) {
-        sum += team.scratch.thread(thread).dw[i * Padded(columns) + j];
+  for (std::int64_t thread = 0; thread < team.threads; ++thread) {
+    const float* share = team.scratch.thread(thread).dw;
+    const bool adds = accumulate || thread > 0;
+    for (std::int64_t i = 0; i < rows; ++i, share += Padded(columns)) {
+      for (std::int64_t j = mine.begin; j < mine.end; ++j) {
+        float& stored = to[i * row_step + j * column_step];
+        stored = (adds ? stored : 0.0f) + share[j];
       }
-      stored = sum;
     }
   }
 }

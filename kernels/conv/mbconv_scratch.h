@@ -93,15 +93,16 @@ class Scratch {
         threads_(threads),
         panel_floats_(panel_floats),
         channels_(std::max(g.expanded, g.c_out)),
-        dw_floats_(dw_floats) {}
+        dw_floats_(dw_floats),
+        thread_bytes_(ThreadBytes()) {}
 
   std::size_t bytes() const {
-    return carver_.used() + static_cast<std::size_t>(threads_) * ThreadBytes();
+    return carver_.used() + static_cast<std::size_t>(threads_) * thread_bytes_;
   }
   const SharedScratch& shared() const { return shared_; }
   ThreadScratch thread(std::int64_t index) const {
     Carver carver(static_cast<std::byte*>(carver_.rest()) +
-                  static_cast<std::size_t>(index) * ThreadBytes());
+                  static_cast<std::size_t>(index) * thread_bytes_);
     return {carver, panel_floats_, channels_, dw_floats_};
   }
 
@@ -118,6 +119,7 @@ class Scratch {
   std::int64_t panel_floats_;
   std::int64_t channels_;
   std::int64_t dw_floats_;
+  std::size_t thread_bytes_;
 };
 
 }  // namespace nasengine::mbconv
