@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/core/lanes-inl.h"
+#include "kernels/norm/affine-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine::HWY_NAMESPACE {
@@ -97,13 +98,10 @@ void NormaliseTarget(ConstView x_view, Rows rows, const Affine& affine, View y_v
     T* y = y_view.As<T>();
     ForEachStep(rows.begin, rows.end, [&](auto step_rows, std::int64_t row) HWY_ATTR {
       VisitChannels(0, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-        const auto mean = lanes.Load(affine.mean + c);
-        const auto scale = lanes.Load(affine.scale + c);
-        const auto beta = lanes.Load(affine.beta + c);
+        const ChannelAffine channel(lanes, affine, c);
         const std::int64_t first = row * c_end + c;
         for (int r = 0; r < step_rows; ++r) {
-          const auto distance = hn::Sub(lanes.Load(x + first + r * c_end), mean);
-          const auto value = hn::MulAdd(distance, scale, beta);
+          const auto value = channel.Value(lanes.Load(x + first + r * c_end));
           lanes.Store(Activate(lanes, value, affine.activation), y + first + r * c_end);
         }
       });
@@ -117,15 +115,13 @@ HWY_INLINE void SumGradients(const T* x, const T* dy, Rows rows, const Affine& a
   const std::int64_t c_end = rows.c;
   SumInBlocks(rows, block, totals, [&](auto step_rows, std::int64_t row) HWY_ATTR {
     VisitChannels(0, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-      const auto mean = lanes.Load(affine.mean + c);
-      const auto scale = lanes.Load(affine.scale + c);
-      const auto beta = lanes.Load(affine.beta + c);
+      const ChannelAffine channel(lanes, affine, c);
       auto sum = lanes.Load(block + c);
       auto projection = lanes.Load(block + c_end + c);
       const std::int64_t first = row * c_end + c;
       for (int r = 0; r < step_rows; ++r) {
-        const auto distance = hn::Sub(lanes.Load(x + first + r * c_end), mean);
-        const auto value = hn::MulAdd(distance, scale, beta);
+        const auto distance = hn::Sub(lanes.Load(x + first + r * c_end), channel.mean);
+        const auto value = hn::MulAdd(distance, channel.scale, channel.beta);
         const auto g =
             PassedGradient<kActivation>(lanes, value, lanes.Load(dy + first + r * c_end));
         sum = hn::Add(sum, g);
@@ -152,19 +148,17 @@ HWY_INLINE void WriteInputGradient(const T* x, const T* dy, Rows rows, const Aff
   const std::int64_t c_end = rows.c;
   ForEachStep(rows.begin, rows.end, [&](auto step_rows, std::int64_t row) HWY_ATTR {
     VisitChannels(0, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-      const auto mean = lanes.Load(affine.mean + c);
-      const auto scale = lanes.Load(affine.scale + c);
-      const auto beta = lanes.Load(affine.beta + c);
+      const ChannelAffine channel(lanes, affine, c);
       const auto x_factor = lanes.Load(slope + c);
       const auto constant = lanes.Load(offset + c);
       const std::int64_t first = row * c_end + c;
       for (int r = 0; r < step_rows; ++r) {
-        const auto distance = hn::Sub(lanes.Load(x + first + r * c_end), mean);
-        const auto value = hn::MulAdd(distance, scale, beta);
+        const auto distance = hn::Sub(lanes.Load(x + first + r * c_end), channel.mean);
+        const auto value = hn::MulAdd(distance, channel.scale, channel.beta);
         const auto g =
             PassedGradient<kActivation>(lanes, value, lanes.Load(dy + first + r * c_end));
         const auto rest = hn::MulAdd(distance, x_factor, constant);
-        lanes.Store(hn::MulAdd(g, scale, rest), dx + first + r * c_end);
+        lanes.Store(hn::MulAdd(g, channel.scale, rest), dx + first + r * c_end);
       }
     });
   });
