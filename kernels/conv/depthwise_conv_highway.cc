@@ -3,20 +3,13 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_highway.h"
 
-#include <omp.h>
-
 #include "kernels/conv/depthwise_conv_check.h"
 #include "kernels/core/kernel_registry.h"
+#include "kernels/core/parallel.h"
+#include "kernels/core/streaming.h"
 
 namespace nasengine {
 namespace {
-
-// Multiply-adds below which waking the team costs more than it saves.
-constexpr std::int64_t kSerialTerms = 1 << 17;
-
-// Outputs of so many bytes are written past the caches: smaller ones are still there when the next
-// operator reads them.
-constexpr std::int64_t kStreamedBytes = 8 << 20;
 
 // Tensors of so many bytes together come from memory rather than from the last cache.
 constexpr std::int64_t kDistantBytes = 16 << 20;
@@ -43,24 +36,14 @@ bool Prefetches(ConstView in, ConstView other, std::int64_t stride) {
   return stride == 1 && in.bytes() + other.bytes() >= kDistantBytes;
 }
 
-// Whether a map to `out` had better not leave it in the caches, and its vectors are aligned.
-bool Streams(const View& out) {
-  constexpr std::int64_t kLine = 64;
-  return out.bytes() >= kStreamedBytes && reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
-         out.shape.back() * SizeOf(out.dtype) % kLine == 0;
-}
-
 template <class T>
 void RunMap(Context& context, const ConvGeometry& g, const depthwise::MapJob<T>& job,
             void (*run)(const depthwise::MapJob<T>&, std::int64_t, std::int64_t)) {
   const std::int64_t pieces = job.pieces();
-  if (Terms(g) < kSerialTerms || context.threads() == 1) return run(job, 0, pieces);
-#pragma omp parallel num_threads(context.threads())
-  {
-    const std::int64_t thread = omp_get_thread_num();
-    const std::int64_t threads = omp_get_num_threads();
-    run(job, pieces * thread / threads, pieces * (thread + 1) / threads);
-  }
+  RunTeam(context, Terms(g) < kSerialTerms, [&](std::int64_t thread, std::int64_t threads) {
+    const Range mine(pieces, thread, threads);
+    run(job, mine.begin, mine.end);
+  });
 }
 
 template <class T>
@@ -176,25 +159,17 @@ void BackwardWeights(Context& context, const DepthwiseConvBackwardWeights::Args&
   const auto sum_cell = [&](std::int64_t cell) {
     const std::int64_t part = cell / grid.slices;
     const std::int64_t slice = cell % grid.slices;
-    depthwise::PartialWeights(
-        job, job.items() * part / grid.parts, job.items() * (part + 1) / grid.parts,
-        job.groups() * slice / grid.slices, job.groups() * (slice + 1) / grid.slices,
-        sums.data + part * sums.part_size());
+    const Range items(job.items(), part, grid.parts);
+    const Range groups(job.groups(), slice, grid.slices);
+    depthwise::PartialWeights(job, items.begin, items.end, groups.begin, groups.end,
+                              sums.data + part * sums.part_size());
   };
-  if (cells == 1) {
-    sum_cell(0);
-    depthwise::CombineWeights(sums, 0, job.groups(), args.accumulate, dw);
-    return;
-  }
-#pragma omp parallel num_threads(context.threads())
-  {
-    const std::int64_t thread = omp_get_thread_num();
-    const std::int64_t threads = omp_get_num_threads();
+  RunTeam(context, cells == 1, [&](std::int64_t thread, std::int64_t threads) {
     for (std::int64_t cell = thread; cell < cells; cell += threads) sum_cell(cell);
 #pragma omp barrier
-    depthwise::CombineWeights(sums, job.groups() * thread / threads,
-                              job.groups() * (thread + 1) / threads, args.accumulate, dw);
-  }
+    const Range groups(job.groups(), thread, threads);
+    depthwise::CombineWeights(sums, groups.begin, groups.end, args.accumulate, dw);
+  });
 }
 
 // The kernel of f32 or of bf16, whichever `storage` of the arguments says.

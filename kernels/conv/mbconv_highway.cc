@@ -4,8 +4,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/mbconv_highway.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -13,6 +11,7 @@
 #include "kernels/conv/mbconv_check.h"
 #include "kernels/conv/mbconv_scratch.h"
 #include "kernels/core/kernel_registry.h"
+#include "kernels/core/parallel.h"
 #include "kernels/norm/moments.h"
 
 namespace nasengine {
@@ -22,32 +21,17 @@ using batch_norm::Affine;
 using mbconv::ChannelFactors;
 using mbconv::ChannelSums;
 using mbconv::Padded;
-using mbconv::Range;
 using mbconv::Scratch;
 using mbconv::SharedScratch;
 using mbconv::ThreadScratch;
-
-// Multiply-adds below which waking the team costs more than it saves.
-constexpr std::int64_t kSerialTerms = 1 << 17;
 
 std::int64_t Terms(const MbconvGeometry& g) {
   return g.n * g.h * g.w * g.expanded * (g.c_in + g.kernel * g.kernel + g.c_out);
 }
 
-// Calls body(thread, threads) on every thread of the team, or once when the work is small.
-template <class Body>
-void RunTeam(const Context& context, const MbconvGeometry& g, const Body& body) {
-  if (Terms(g) < kSerialTerms || context.threads() == 1) return body(0, 1);
-#pragma omp parallel num_threads(context.threads())
-  body(omp_get_thread_num(), omp_get_num_threads());
-}
-
-void Meet() {
+void Meet(){
 #pragma omp barrier
 }
-
-// Tensors of so many bytes have left the last cache before the next phase reads them.
-constexpr std::int64_t kStreamedBytes = 8 << 20;
 
 mbconv::DepthwiseSizes SizesOf(const MbconvGeometry& g) {
   const ConvGeometry conv = g.depthwise();
@@ -207,9 +191,10 @@ void Forward(Context& context, const MbconvForward::Args& args) {
   CheckArguments(args);
   const std::size_t bytes = ForwardScratch(nullptr, context, args).bytes();
   const Scratch scratch = ForwardScratch(context.Workspace(bytes), context, args);
-  RunTeam(context, args.geometry, [&](std::int64_t thread, std::int64_t threads) {
-    ForwardOnTeam(args, {scratch, thread, threads});
-  });
+  RunTeam(context, Terms(args.geometry) < kSerialTerms,
+          [&](std::int64_t thread, std::int64_t threads) {
+            ForwardOnTeam(args, {scratch, thread, threads});
+          });
 }
 
 // Backward: what a batch norm's input gradient is made of, from the sums of all threads, and the
@@ -421,10 +406,11 @@ void Backward(Context& context, const MbconvBackward::Args& args) {
   CheckArguments(args);
   const std::size_t bytes = BackwardScratch(nullptr, context, args).bytes();
   const Scratch scratch = BackwardScratch(context.Workspace(bytes), context, args);
-  RunTeam(context, args.geometry, [&](std::int64_t thread, std::int64_t threads) {
-    const Team team{scratch, thread, threads};
-    BackwardPhases(args, team).Run();
-  });
+  RunTeam(context, Terms(args.geometry) < kSerialTerms,
+          [&](std::int64_t thread, std::int64_t threads) {
+            const Team team{scratch, thread, threads};
+            BackwardPhases(args, team).Run();
+          });
 }
 
 std::string Declines(const MbconvGeometry& g, DType dtype) {
@@ -439,13 +425,6 @@ std::string Declines(const MbconvGeometry& g, DType dtype) {
 }
 
 }  // namespace
-
-bool mbconv::Streams(const View& out) {
-  constexpr std::int64_t kLine = 64;
-  return out.dtype == DType::kF32 && out.elements() > 0 && out.bytes() >= kStreamedBytes &&
-         reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
-         out.shape.back() * SizeOf(out.dtype) % kLine == 0;
-}
 
 void RegisterMbconvHighway(KernelRegistry& registry) {
   registry.Register(KernelEntry<MbconvForward>{

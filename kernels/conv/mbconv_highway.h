@@ -47,10 +47,6 @@ struct ChannelSums {
   }
 };
 
-// Whether a tensor had better be written past the caches: where it would not stay in them until it
-// is read, and its vectors are whole cache lines.
-bool Streams(const View& out);
-
 // packed = the (depth, columns) matrix with element (d, j) at w[d * depth_step + j * column_step];
 // part `part` of `parts`.
 void Pack(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
@@ -64,8 +60,6 @@ struct ProductJob {
   View out;
   std::int64_t depth = 0;
   std::int64_t columns = 0;
-
-  std::int64_t scratch_floats() const { return kPanelRows * Padded(depth); }
 };
 void ProductRows(const ProductJob& job, std::int64_t begin, std::int64_t end, float* scratch,
                  const ChannelSums& sums);
@@ -84,8 +78,6 @@ struct ProjectGradientJob {
   float* dw = nullptr;  // (c_out, Padded(expanded)), may be null
   std::int64_t c_out = 0;
   std::int64_t expanded = 0;
-
-  std::int64_t scratch_floats() const { return kPanelRows * (Padded(c_out) + Padded(expanded)); }
 };
 void ProjectGradientRows(const ProjectGradientJob& job, std::int64_t begin, std::int64_t end,
                          float* scratch, const ChannelSums& sums);
@@ -102,8 +94,6 @@ struct ExpandGradientJob {
   float* dw = nullptr;  // (c_in, Padded(expanded)), may be null
   std::int64_t c_in = 0;
   std::int64_t expanded = 0;
-
-  std::int64_t scratch_floats() const { return kPanelRows * (Padded(expanded) + Padded(c_in)); }
 };
 void ExpandGradientRows(const ExpandGradientJob& job, std::int64_t begin, std::int64_t end,
                         float* scratch);
@@ -146,8 +136,6 @@ struct DepthwiseJob {
   const Affine* norm = nullptr;  // null: `in` as it is
   const float* w = nullptr;      // (kernel, kernel, c)
   View out;
-
-  std::int64_t scratch_floats() const { return sizes.in_window_floats(); }
 };
 void DepthwiseRows(const DepthwiseJob& job, std::int64_t begin, std::int64_t end, float* scratch,
                    const ChannelSums& sums);
@@ -166,10 +154,6 @@ struct DepthwiseGradientJob {
   const float* w = nullptr;
   View g1;              // may be empty
   float* dw = nullptr;  // may be null
-
-  std::int64_t scratch_floats() const {
-    return sizes.in_window_floats() + sizes.gradient_window_floats();
-  }
 };
 void DepthwiseGradientImages(const DepthwiseGradientJob& job, std::int64_t begin, std::int64_t end,
                              float* scratch, const ChannelSums& sums);

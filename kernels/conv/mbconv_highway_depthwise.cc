@@ -9,6 +9,7 @@
 
 #include "kernels/conv/mbconv_highway.h"
 #include "kernels/core/highway_targets.h"
+#include "kernels/core/streaming.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv/mbconv_highway_depthwise.cc"
@@ -218,7 +219,7 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
                              float* scratch, const ChannelSums& sums) {
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t block = s.step() / S;
-  const bool stream = mbconv::Streams(job.out);
+  const bool stream = Streams(job.out);
   Window window = InWindow(s, scratch);
   for (std::int64_t row = begin; row < end;) {
     const std::int64_t n = row / s.out_h;
@@ -443,7 +444,7 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
   constexpr int kInputTile = S == 2 ? (T + 1) / 2 * 2 : T;
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t step = s.step();
-  const bool stream = mbconv::Streams(job.g1);
+  const bool stream = Streams(job.g1);
   const bool reads_input = job.in_norm != nullptr || job.dw != nullptr;
   Window in = InWindow(s, scratch);
   Window gradient = GradientWindow(s, scratch + s.in_window_floats());

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/mbconv_highway.h"
 #include "kernels/core/highway_targets.h"
+#include "kernels/core/streaming.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv/mbconv_highway_product.cc"
@@ -135,7 +136,7 @@ void PackTarget(ConstView w, std::int64_t depth, std::int64_t depth_step, std::i
 
 void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::int64_t end,
                        float* scratch, const ChannelSums& sums) {
-  const bool stream = mbconv::Streams(job.out);
+  const bool stream = Streams(job.out);
   WithStorage(job.in.dtype, [&]<class T>(T) HWY_ATTR {
     for (std::int64_t row = begin; row < end; row += kPanelRows) {
       const std::int64_t rows = std::min(kPanelRows, end - row);
@@ -216,7 +217,7 @@ HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std:
 
 void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64_t begin,
                                std::int64_t end, float* scratch, const ChannelSums& sums) {
-  const bool stream = mbconv::Streams(job.g2);
+  const bool stream = Streams(job.g2);
   WithStorage(job.dy.dtype, [&]<class T>(T) HWY_ATTR {
     WithActivation(job.e2_norm.activation, [&](auto activation) HWY_ATTR {
       for (std::int64_t row = begin; row < end; row += kPanelRows) {

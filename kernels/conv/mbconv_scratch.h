@@ -1,4 +1,4 @@
-// How the fused MBConv lays out its scratch and shares its rows among threads.
+// How the fused MBConv lays out its scratch.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -9,15 +9,6 @@
 #include "kernels/conv/mbconv_highway.h"
 
 namespace nasengine::mbconv {
-
-// Part `index` of `parts` nearly equal ones of [0, size).
-struct Range {
-  Range(std::int64_t size, std::int64_t index, std::int64_t parts)
-      : begin(size * index / parts), end(size * (index + 1) / parts) {}
-  std::int64_t size() const { return end - begin; }
-  std::int64_t begin;
-  std::int64_t end;
-};
 
 // Hands out cache-line aligned pieces of a block, or only measures them when the block is null.
 class Carver {

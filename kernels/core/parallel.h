@@ -1,8 +1,10 @@
-// Splitting a kernel's work over the context's threads in contiguous chunks. Where a chunk begins
+// Splitting a kernel's work over the context's threads in contiguous parts. Where a part begins
 // depends only on the amount of work and the thread count, so results that depend on the split are
 // the same in every run. Included by kernels only (needs OpenMP).
 // SPDX-License-Identifier: MIT
 #pragma once
+
+#include <omp.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,6 +15,27 @@ namespace nasengine {
 
 // Below this many elements one thread is faster than waking the others.
 inline constexpr std::int64_t kSerialElements = 32 * 1024;
+
+// Multiply-adds below which the same holds.
+inline constexpr std::int64_t kSerialTerms = 1 << 17;
+
+// Part `index` of `parts` nearly equal ones of [0, size).
+struct Range {
+  Range(std::int64_t size, std::int64_t index, std::int64_t parts)
+      : begin(size * index / parts), end(size * (index + 1) / parts) {}
+  std::int64_t size() const { return end - begin; }
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// Calls body(thread, threads) on every thread of the team, or body(0, 1) when `serial`. The threads
+// may meet at a barrier. `body` must not throw.
+template <class Body>
+void RunTeam(const Context& context, bool serial, const Body& body) {
+  if (serial || context.threads() == 1) return body(0, 1);
+#pragma omp parallel num_threads(context.threads())
+  body(omp_get_thread_num(), omp_get_num_threads());
+}
 
 struct Chunk {
   std::int64_t begin = 0;

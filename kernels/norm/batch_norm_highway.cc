@@ -4,12 +4,11 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/norm/batch_norm_highway.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/core/float_kernel.h"
+#include "kernels/core/parallel.h"
 #include "kernels/norm/batch_norm_check.h"
 #include "kernels/norm/moments.h"
 
@@ -19,25 +18,6 @@ namespace {
 using batch_norm::Affine;
 using batch_norm::Moments;
 using batch_norm::Rows;
-
-// Elements below which waking the team costs more than it saves.
-constexpr std::int64_t kSerialElements = 1 << 15;
-
-// Calls body(thread, threads) on every thread of the team, or once when the work is small.
-template <class Body>
-void RunTeam(const Context& context, std::int64_t elements, const Body& body) {
-  if (elements < kSerialElements || context.threads() == 1) return body(0, 1);
-#pragma omp parallel num_threads(context.threads())
-  body(omp_get_thread_num(), omp_get_num_threads());
-}
-
-// Part `index` of `parts` nearly equal ones of [0, size).
-struct Range {
-  Range(std::int64_t size, std::int64_t index, std::int64_t parts)
-      : begin(size * index / parts), end(size * (index + 1) / parts) {}
-  std::int64_t begin;
-  std::int64_t end;
-};
 
 // The workspace: for each thread its totals, block and pivot; for all of them three channel rows of
 // parameters. Every row is padded to cache lines, so threads never write to the same one.
@@ -105,7 +85,7 @@ void Forward(Context& context, const BatchNormForward::Args& args) {
   const std::int64_t rows = args.x.shape.rows();
   const Scratch scratch = MakeScratch(context, c);
   float* scale = scratch.shared(0);
-  RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
+  RunTeam(context, rows * c < kSerialElements, [&](std::int64_t thread, std::int64_t threads) {
     const Range range(rows, thread, threads);
     const Rows mine{range.begin, range.end, c};
     batch_norm::CentredSums(args.x, mine, scratch.pivot(thread), scratch.block(thread),
@@ -132,7 +112,7 @@ void Inference(Context& context, const BatchNormInference::Args& args) {
     scale[channel] = args.gamma.As<float>()[channel] * static_cast<float>(1 / std::sqrt(variance));
   }
   const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
-  RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
+  RunTeam(context, rows * c < kSerialElements, [&](std::int64_t thread, std::int64_t threads) {
     const Range range(rows, thread, threads);
     batch_norm::Normalise(args.x, {range.begin, range.end, c}, affine, args.y);
   });
@@ -165,7 +145,7 @@ void Backward(Context& context, const BatchNormBackward::Args& args) {
     scale[channel] = args.gamma.As<float>()[channel] * args.inv_std.As<float>()[channel];
   }
   const Affine affine{args.mean.As<float>(), scale, args.beta.As<float>(), args.activation};
-  RunTeam(context, rows * c, [&](std::int64_t thread, std::int64_t threads) {
+  RunTeam(context, rows * c < kSerialElements, [&](std::int64_t thread, std::int64_t threads) {
     const Range range(rows, thread, threads);
     const Rows mine{range.begin, range.end, c};
     batch_norm::GradientSums(args.x, args.dy, mine, affine, scratch.block(thread),

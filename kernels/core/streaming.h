@@ -1,0 +1,24 @@
+// Which results are better written past the caches.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/tensor.h"
+
+namespace nasengine {
+
+// Outputs of so many bytes have left the last cache before the next operator reads them; smaller
+// ones are still there.
+inline constexpr std::int64_t kStreamedBytes = 8 << 20;
+
+// Whether `out` is so large, and its vectors of f32 are whole cache lines. A vector of bf16 is half
+// of one and is never streamed (lanes-inl.h).
+inline bool Streams(const View& out) {
+  constexpr std::int64_t kLine = 64;
+  return out.dtype == DType::kF32 && out.bytes() >= kStreamedBytes &&
+         reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
+         out.shape.back() * SizeOf(out.dtype) % kLine == 0;
+}
+
+}  // namespace nasengine
