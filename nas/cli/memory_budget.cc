@@ -10,12 +10,11 @@ namespace nasengine {
 namespace {
 
 // What a smaller --batch does not help is refused by a name of its own.
-std::int64_t RequireTraining(const KernelRegistry& registry, const SearchSpace& space,
-                             const PlanOptions& options, std::int64_t budget_bytes) {
+[[noreturn]] void RefuseTraining(const KernelRegistry& registry, const SearchSpace& space,
+                                 const PlanOptions& options, std::int64_t budget_bytes) {
   const std::int64_t images = TrainBatch(space.recipe);
   const std::int64_t bytes =
       PlanSearch(space, registry, {{PlannedStep::kWeights, images}}, options).peak;
-  if (bytes <= budget_bytes) return bytes;
   Throw(ErrorCode::kOutOfMemory, "memory: training a network of ", space.name, " in batches of ",
         images, " needs ", FormatBytes(bytes), ", the budget is ", FormatBytes(budget_bytes),
         "; set a smaller train_batch in [recipe]");
@@ -59,12 +58,14 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
                   : std::string("; no batch fits, raise --memory-budget"));
 }
 
-Recompute ChooseRecompute(std::int64_t budget_bytes,
-                          const std::function<std::int64_t(Recompute)>& peak_of) {
-  for (const Recompute recompute : {Recompute::kNothing, Recompute::kExpand}) {
-    if (peak_of(recompute) <= budget_bytes) return recompute;
+RecomputeChoice ChooseRecompute(std::int64_t budget_bytes,
+                                const std::function<std::int64_t(Recompute)>& peak_of) {
+  RecomputeChoice choice;
+  for (const Recompute recompute : {Recompute::kNothing, Recompute::kExpand, Recompute::kAll}) {
+    choice = {recompute, peak_of(recompute)};
+    if (choice.peak_bytes <= budget_bytes) break;
   }
-  return Recompute::kAll;
+  return choice;
 }
 
 std::string RecomputeNote(Recompute recompute) {
@@ -89,18 +90,17 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
   const std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
   std::vector<SizedStep> all = steps;
   all.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
-  options.recompute = ChooseRecompute(budget_bytes, [&](Recompute recompute) {
+  const RecomputeChoice choice = ChooseRecompute(budget_bytes, [&](Recompute recompute) {
     PlanOptions tried = options;
     tried.recompute = recompute;
     return PlanSearch(space, registry, all, tried).peak;
   });
-  SearchMemory memory{
-      .recompute = options.recompute,
-      .peak_bytes = RequireWithinBudget(space, registry, steps, options, budget_bytes)};
-  if (TrainBatch(recipe) > recipe.batch) {
-    memory.peak_bytes =
-        std::max(memory.peak_bytes, RequireTraining(registry, space, options, budget_bytes));
+  options.recompute = choice.recompute;
+  if (choice.peak_bytes > budget_bytes) {
+    RequireWithinBudget(space, registry, steps, options, budget_bytes);
+    RefuseTraining(registry, space, options, budget_bytes);
   }
+  SearchMemory memory{.recompute = choice.recompute, .peak_bytes = choice.peak_bytes};
   memory.evaluation_bytes = RequireEvaluation(registry, space, held_out, options, budget_bytes);
   if (TakesAllPaths(steps.front().step)) return memory;
   options.step = PlannedStep::kAllPaths;

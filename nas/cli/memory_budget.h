@@ -20,10 +20,14 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
                                  const std::vector<SizedStep>& steps, const PlanOptions& options,
                                  std::int64_t budget_bytes);
 
-// What has to be computed again so that `peak_of(recompute)` stays within the budget: as little as
-// possible; everything where nothing helps.
-Recompute ChooseRecompute(std::int64_t budget_bytes,
-                          const std::function<std::int64_t(Recompute)>& peak_of);
+// What has to be computed again so that `peak_of(recompute)` stays within the budget, and that
+// peak: as little as possible; everything where nothing helps.
+struct RecomputeChoice {
+  Recompute recompute = Recompute::kNothing;
+  std::int64_t peak_bytes = 0;
+};
+RecomputeChoice ChooseRecompute(std::int64_t budget_bytes,
+                                const std::function<std::int64_t(Recompute)>& peak_of);
 // "expanded tensors are computed again in the backward pass"; empty for kNothing.
 std::string RecomputeNote(Recompute recompute);
 

@@ -157,11 +157,10 @@ Recompute FitIntoMemory(Session& session, const NetworkDesc& network, const Trai
                     stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]})
         .peak;
   };
-  const Recompute recompute = ChooseRecompute(budget, peak_of);
-  const std::int64_t peak = peak_of(recompute);
-  if (peak <= budget) return recompute;
+  const RecomputeChoice choice = ChooseRecompute(budget, peak_of);
+  if (choice.peak_bytes <= budget) return choice.recompute;
   Throw(ErrorCode::kOutOfMemory, "memory: training ", network.name, " at batch ", batch, " needs ",
-        FormatBytes(peak), ", the budget is ", FormatBytes(budget),
+        FormatBytes(choice.peak_bytes), ", the budget is ", FormatBytes(budget),
         "; use a smaller --batch or raise --memory-budget");
 }
 
