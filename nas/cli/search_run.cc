@@ -103,7 +103,7 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
   space_ = LoadSpace(config.space, config.width);
   space_.recipe = ResolveRecipe(config, space_.recipe);
   Announce(StrCat("data: ", config.data));
-  if (const std::string note = DTypeNote(dtype_); !note.empty()) Announce(note);
+  if (const std::string note = DTypeNote(session_.backend(), dtype_); !note.empty()) Announce(note);
   data_ = OpenDataSource(config.data, session_.allocator());
   const ImageShape image = data_.train->image_shape();
   space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "nas/cli/session.h"
 
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "kernels/core/log.h"
-#include "kernels/core/processor.h"
 #include "kernels/policy/measured_policy.h"
 #include "kernels/register/register_kernels.h"
 #include "nas/config/machine.h"
@@ -32,8 +33,11 @@ DType ParseDType(const std::string& text) {
   Throw(ErrorCode::kInvalidArgument, "--dtype: found '", text, "', accepted: f32, bf16");
 }
 
-std::string DTypeNote(DType dtype) {
-  if (dtype != DType::kBf16 || ProcessorMultipliesBf16()) return {};
+std::string DTypeNote(const DeviceBackend& backend, DType dtype) {
+  // Every processor with AMX has AVX512-BF16 too.
+  const std::vector<std::string> capabilities = backend.capabilities();
+  const bool multiplies = std::ranges::find(capabilities, "avx512_bf16") != capabilities.end();
+  if (dtype != DType::kBf16 || multiplies) return {};
   return "dtype: bf16 saves memory only here; this processor has neither AVX512-BF16 nor AMX";
 }
 

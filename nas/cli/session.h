@@ -22,7 +22,7 @@ struct SessionOptions {
 // The type that --dtype names. Throws kInvalidArgument with those that there are.
 DType ParseDType(const std::string& text);
 // A word where training in `dtype` gains less than one would expect; nothing where it does not.
-std::string DTypeNote(DType dtype);
+std::string DTypeNote(const DeviceBackend& backend, DType dtype);
 
 class Session {
  public:
