@@ -246,8 +246,9 @@ int RecordedTraining::Run() {
     return kExitDone;
   }
   progress_.Announce(chosen_.source);
-  if (const std::string note = DTypeNote(session_.backend(), network.dtype()); !note.empty())
+  if (const std::string note = DTypeNote(session_.backend(), network.dtype()); !note.empty()) {
     progress_.Announce(note);
+  }
   folder_->RemoveOldResults();
   metrics_.emplace(folder_->File("metrics.jsonl"));
   folder_->Write("architecture.json", ArchitectureToJson(desc_));

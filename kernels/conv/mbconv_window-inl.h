@@ -1,0 +1,179 @@
+// Rolling windows over the rows of a depthwise convolution, and the tiles of columns that kernels
+// read from them. Compiled once per instruction set.
+//
+// A window is filled once a row, with the batch norm and activation applied, channel group by
+// channel group and bordered by zeros: a group's window lies in the first-level cache, its columns
+// are neighbours, and no inner loop asks where the image ends.
+// SPDX-License-Identifier: MIT
+#if defined(NASENGINE_KERNELS_CONV_MBCONV_WINDOW_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NASENGINE_KERNELS_CONV_MBCONV_WINDOW_INL_H_
+#undef NASENGINE_KERNELS_CONV_MBCONV_WINDOW_INL_H_
+#else
+#define NASENGINE_KERNELS_CONV_MBCONV_WINDOW_INL_H_
+#endif
+
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/conv/mbconv_highway.h"
+#include "kernels/core/lanes-inl.h"
+#include "kernels/norm/affine-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nasengine {
+namespace HWY_NAMESPACE {
+
+using mbconv::DepthwiseSizes;
+using mbconv::kGroup;
+
+// Rows of an image as they roll by: row r is kept until row r + rows comes.
+class RollingWindow {
+ public:
+  // `left` columns of zeros come before column 0.
+  RollingWindow(float* data, std::int64_t rows, std::int64_t columns, std::int64_t c,
+                std::int64_t left)
+      : data_(data),
+        rows_(rows),
+        columns_(columns),
+        row_floats_(columns * mbconv::Padded(c)),
+        left_(left) {
+    std::fill(data, data + rows * row_floats_, 0.0f);
+  }
+
+  // Of channel c at (row, column).
+  HWY_INLINE float* At(std::int64_t row, std::int64_t column, std::int64_t c) const {
+    return data_ + row % rows_ * row_floats_ + (c / kGroup * columns_ + left_ + column) * kGroup +
+           c % kGroup;
+  }
+
+  // Fills rows [filled, end) by put(row), once each.
+  template <class Put>
+  HWY_INLINE void FillTo(std::int64_t end, const Put& put) {
+    for (; filled_ < end; ++filled_) put(filled_);
+  }
+  void StartImage(std::int64_t first_row) { filled_ = first_row; }
+
+ private:
+  float* data_;
+  std::int64_t rows_;
+  std::int64_t columns_;
+  std::int64_t row_floats_;
+  std::int64_t left_;
+  std::int64_t filled_ = 0;
+};
+
+// Output columns that a tile may have, by the registers.
+#if HWY_TARGET == HWY_AVX3
+using TileWidths = std::integer_sequence<int, 14, 8, 7, 4>;
+#elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
+using TileWidths = std::integer_sequence<int, 7, 4>;
+#else
+using TileWidths = std::integer_sequence<int, 4>;
+#endif
+
+// Calls run(std::integral_constant<int, width>) with the width that covers a row with the fewest
+// columns too many, the first of equals.
+template <int... kWidths, class Run>
+HWY_INLINE void WithTileWidth(std::integer_sequence<int, kWidths...>, std::int64_t columns,
+                              const Run& run) {
+  std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
+  int best = 0;
+  const auto consider = [&](int width) {
+    const std::int64_t covered = (columns + width - 1) / width * width;
+    if (covered < fewest) best = width;
+    fewest = std::min(fewest, covered);
+  };
+  (consider(kWidths), ...);
+  ((best == kWidths ? run(std::integral_constant<int, kWidths>()) : void()), ...);
+}
+
+// The rows of a kernel that lie in the image, as pointers to one channel vector at the column under
+// the tile's first tap.
+template <int K>
+struct KernelRows {
+  const float* at[K];
+  int begin = 0;
+  int end = K;
+};
+
+// sums[t] += sum over kernel rows and taps of row[t * S + kw] * w[kh, kw].
+template <int K, int S, int T, class L, class V>
+HWY_INLINE void GatherTile(const L& lanes, const KernelRows<K>& rows, std::int64_t offset,
+                           const float* w, std::int64_t tap_step, V (&sums)[T]) {
+  for (int kh = rows.begin; kh < rows.end; ++kh) {
+    V taps[K];
+#pragma GCC unroll 8
+    for (int kw = 0; kw < K; ++kw) taps[kw] = lanes.Load(w + (kh * K + kw) * tap_step);
+    const float* in = rows.at[kh] + offset;
+#pragma GCC unroll 40
+    for (int j = 0; j < (T - 1) * S + K; ++j) {
+      const V value = lanes.Load(in + j * kGroup);
+#pragma GCC unroll 8
+      for (int kw = 0; kw < K; ++kw) {
+        if (j >= kw && (j - kw) % S == 0 && (j - kw) / S < T) {
+          sums[(j - kw) / S] = hn::MulAdd(value, taps[kw], sums[(j - kw) / S]);
+        }
+      }
+    }
+  }
+}
+
+// Input rows and columns of a depthwise convolution's window.
+HWY_INLINE RollingWindow InWindow(const DepthwiseSizes& s, float* data) {
+  return {data, s.in_rows(), s.in_columns(), s.c, s.pad()};
+}
+
+// One row of the normalised input goes into the window.
+template <class T>
+HWY_INLINE void PutInput(const DepthwiseSizes& s, const T* image, const batch_norm::Affine* norm,
+                         std::int64_t row, const RollingWindow& window) {
+  const T* from = image + row * s.w * s.c;
+  if (norm == nullptr) {
+    return ForRowGroups(
+        s.w, s.c, [&](const auto& lanes, std::int64_t c, std::int64_t x, auto columns) HWY_ATTR {
+          float* to = window.At(row, x, c);
+          for (int i = 0; i < columns; ++i) {
+            lanes.Store(lanes.Load(from + (x + i) * s.c + c), to + i * kGroup);
+          }
+        });
+  }
+  WithActivation(norm->activation, [&](auto activation) HWY_ATTR {
+    ForRowGroups(
+        s.w, s.c, [&](const auto& lanes, std::int64_t c, std::int64_t x, auto columns) HWY_ATTR {
+          const ChannelAffine affine(lanes, *norm, c);
+          float* to = window.At(row, x, c);
+          for (int i = 0; i < columns; ++i) {
+            hwy::Prefetch(from + (x + i) * s.c + c + kAhead);
+            const auto value = affine.Value(lanes.Load(from + (x + i) * s.c + c));
+            lanes.Store(Activate(lanes, value, decltype(activation)::value), to + i * kGroup);
+          }
+        });
+  });
+}
+
+// Calls run(kernel, stride, tile width), all integral constants.
+template <class Run>
+HWY_INLINE void WithConstants(const DepthwiseSizes& s, const Run& run) {
+  WithTileWidth(TileWidths(), s.out_w, [&](auto width) HWY_ATTR {
+    const auto with_stride = [&](auto kernel) HWY_ATTR {
+      if (s.stride == 1) return run(kernel, std::integral_constant<int, 1>(), width);
+      run(kernel, std::integral_constant<int, 2>(), width);
+    };
+    if (s.kernel == 3) return with_stride(std::integral_constant<int, 3>());
+    if (s.kernel == 5) return with_stride(std::integral_constant<int, 5>());
+    with_stride(std::integral_constant<int, 7>());
+  });
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nasengine
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
