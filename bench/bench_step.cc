@@ -186,8 +186,8 @@ void ProfileSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch
                   const BenchOptions& options, Json& rows, std::vector<RecordedStep>& recorded) {
   const std::vector<SearchStep> steps = WantedSteps(bench, space, batch, options);
   if (steps.empty()) return;
-  for (RecordedStep& step :
-       RecordSpace(bench, space, batch, steps, options.rounds > 0 ? options.rounds : kRounds)) {
+  for (RecordedStep& step : RecordSpace(bench, space, batch, steps, options.dtype,
+                                        options.rounds > 0 ? options.rounds : kRounds)) {
     const StepProfile profile = Summarize(step);
     Json row = Json::parse(StepProfilesJson({&profile, 1}, options.trace))["steps"][0];
     row["batch"] = batch;

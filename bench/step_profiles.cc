@@ -8,10 +8,10 @@ namespace nasengine {
 
 std::vector<RecordedStep> RecordSpace(Workbench& bench, const SearchSpace& space,
                                       std::int64_t batch, std::span<const SearchStep> steps,
-                                      int repetitions) {
+                                      DType dtype, int repetitions) {
   std::vector<PlannedStep> kinds;
   for (const SearchStep& step : steps) kinds.push_back(step.planned);
-  SupernetSteps prepared(bench, space, batch, kinds);
+  SupernetSteps prepared(bench, space, batch, kinds, dtype);
   prepared.TakeTypicalPath();
   std::vector<RecordedStep> recorded;
   for (const SearchStep& step : steps) {

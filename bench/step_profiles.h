@@ -13,9 +13,10 @@
 
 namespace nasengine {
 
-// `repetitions` of each step of `space` along its typical path, under the names of the rows.
+// `repetitions` of each step of `space`, in `dtype`, along its typical path, under the names of the
+// rows.
 std::vector<RecordedStep> RecordSpace(Workbench& bench, const SearchSpace& space,
                                       std::int64_t batch, std::span<const SearchStep> steps,
-                                      int repetitions);
+                                      DType dtype, int repetitions);
 
 }  // namespace nasengine

@@ -162,7 +162,7 @@ int InfoCommand(Arguments arguments) {
       recipe.batch = options.batch;
       const std::vector<SizedStep> steps = SearchSteps(FindAlgorithm(config.run.algorithm), recipe);
       StepInfo info{.plan = PlanSearch(space, session.registry(), steps, options)};
-      if (config.policy) info.kernels = KernelsOfSearch(session, space, steps);
+      if (config.policy) info.kernels = KernelsOfSearch(session, space, steps, options.dtype);
       return info;
     });
     return kExitDone;
@@ -171,7 +171,8 @@ int InfoCommand(Arguments arguments) {
   Print(config, network, [&](Session& session, PlanOptions options) {
     options.data_bytes = LoaderBytes(network.input, options.batch, 1);
     StepInfo info{.plan = PlanTraining(network, session.registry(), options)};
-    if (config.policy) info.kernels = KernelsOfTraining(session, network, options.batch);
+    if (config.policy)
+      info.kernels = KernelsOfTraining(session, network, options.batch, options.dtype);
     return info;
   });
   return kExitDone;

@@ -81,16 +81,17 @@ std::string PolicyText(const KernelPolicy& policy) {
 }  // namespace
 
 ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
-                              const std::vector<SizedStep>& steps) {
+                              const std::vector<SizedStep>& steps, DType dtype) {
   return Ask(session, [&](Context& context, CachingAllocator& allocator) {
-    Supernet supernet(context, space);
+    Supernet supernet(context, space, dtype);
     PrepareSupernet(context, allocator, supernet, steps);
   });
 }
 
-ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch) {
+ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch,
+                                DType dtype) {
   return Ask(session, [&](Context& context, CachingAllocator& allocator) {
-    Network built(context, network);
+    Network built(context, network, WeightInit::kFanOut, dtype);
     PrepareNetwork(context, allocator, built, {.training = {batch}, .evaluation = {batch}});
   });
 }

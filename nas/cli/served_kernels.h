@@ -31,10 +31,11 @@ struct ServedKernels {
 };
 
 // Of all paths of a search's steps, or of a training step of a network. Nothing is computed: the
-// steps are rehearsed as before a run, and the policy remembers what it was asked.
+// steps are rehearsed in `dtype` as before a run, and the policy remembers what it was asked.
 ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
-                              const std::vector<SizedStep>& steps);
-ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch);
+                              const std::vector<SizedStep>& steps, DType dtype);
+ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch,
+                                DType dtype);
 
 // Ends with a line break.
 std::string ServedKernelsText(const ServedKernels& served);

@@ -23,8 +23,8 @@ const ServedKernel* Find(const ServedKernels& served, std::string_view op, std::
 
 TEST(ServedKernelsTest, AsksForEveryCandidateOfASearch) {
   Session session({.threads = 1, .kernels = "vendor,reference"});
-  const ServedKernels served =
-      KernelsOfSearch(session, TinySpace(), {{.step = PlannedStep::kWeights, .batch = 4}});
+  const ServedKernels served = KernelsOfSearch(
+      session, TinySpace(), {{.step = PlannedStep::kWeights, .batch = 4}}, DType::kF32);
   const ServedKernel* three = Find(served, DepthwiseConvBackwardWeights::kName, 3);
   const ServedKernel* five = Find(served, DepthwiseConvBackwardWeights::kName, 5);
   ASSERT_NE(three, nullptr);
@@ -42,10 +42,21 @@ TEST(ServedKernelsTest, AsksForEveryCandidateOfASearch) {
 TEST(ServedKernelsTest, AsksForATrainingStep) {
   Session session({.threads = 1, .kernels = ""});
   const SearchSpace space = TinySpace();
-  const ServedKernels served = KernelsOfTraining(session, Derive(space, std::vector{0, 2}), 4);
+  const ServedKernels served =
+      KernelsOfTraining(session, Derive(space, std::vector{0, 2}), 4, DType::kF32);
   EXPECT_NE(Find(served, MbconvBackward::kName, 3), nullptr);
   EXPECT_EQ(Find(served, MbconvBackward::kName, 5), nullptr);
   EXPECT_EQ(session.allocator().stats().active_bytes, 0);
+}
+
+TEST(ServedKernelsTest, AsksInTheTypeOfTheSteps) {
+  Session session({.threads = 1, .kernels = ""});
+  const SearchSpace space = TinySpace();
+  const ServedKernels served =
+      KernelsOfTraining(session, Derive(space, std::vector{0, 2}), 4, DType::kBf16);
+  const ServedKernel* block = Find(served, MbconvBackward::kName, 3);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(block->shape.dtype, DType::kBf16);
 }
 
 TEST(ServedKernelsTest, SaysWhy) {
