@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bench/kernels/mbconv_chain.h"
+#include "bench/kernels/mbconv_vendor.h"
 
 #include <cmath>
 
@@ -88,16 +88,14 @@ MbconvBackward::Args MbconvTensors::Backward() const {
           .project_gradient = Gradient(project)};
 }
 
-MbconvChain::MbconvChain(Workbench& bench, const MbconvTensors& tensors, ChainOf of)
+VendorMbconv::VendorMbconv(Workbench& bench, const MbconvTensors& tensors)
     : context_(bench.context()),
       t_(tensors),
-      of_(of),
       a1_(bench.Random(tensors.geometry.E1Shape(), 10)),
       a2_(bench.Random(tensors.geometry.E2Shape(), 11)) {}
 
 template <class Op>
-void MbconvChain::Run(const typename Op::Args& args) {
-  if (of_ == ChainOf::kPolicy) return Dispatch<Op>(context_, args);
+void VendorMbconv::Run(const typename Op::Args& args) {
   if constexpr (std::is_same_v<Op, DepthwiseConvBackwardWeights>) {
     static const KernelEntry<Op> unguarded = UnguardedDepthwiseVendor();
     return unguarded.run(context_, args);
@@ -108,7 +106,7 @@ void MbconvChain::Run(const typename Op::Args& args) {
   Throw(ErrorCode::kUnsupported, Op::kName, ": the vendor has none");
 }
 
-void MbconvChain::RunForward() {
+void VendorMbconv::RunForward() {
   const MbconvGeometry& g = t_.geometry;
   const auto normalise = [&](const Tensor& from, const MbconvTensors::Stage& stage,
                              Activation activation, const Tensor& to) {
@@ -133,7 +131,7 @@ void MbconvChain::RunForward() {
   normalise(t_.o, t_.project, Activation::kNone, t_.y);
 }
 
-void MbconvChain::RunBackward() {
+void VendorMbconv::RunBackward() {
   const MbconvGeometry& g = t_.geometry;
   const auto through_norm = [&](const Tensor& x, const Tensor& dy,
                                 const MbconvTensors::Stage& stage, Activation activation,
@@ -166,7 +164,7 @@ void MbconvChain::RunBackward() {
       {.geometry = g.expand(), .dy = a1_, .w = t_.expand.w, .dx = t_.dx});
 }
 
-void MbconvChain::Run() {
+void VendorMbconv::Run() {
   RunForward();
   RunBackward();
 }

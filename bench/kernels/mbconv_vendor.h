@@ -23,17 +23,12 @@ struct MbconvTensors {
   Stage expand, depthwise, project;
 };
 
-// Whose operators a chain is made of.
-enum class ChainOf {
-  kPolicy,  // what the program would choose for each
-  kVendor,  // oneDNN's alone, its depthwise backward-weights for any kernel included
-};
-
-class MbconvChain {
+// All of it oneDNN's, its depthwise backward-weights for any kernel included.
+class VendorMbconv {
  public:
-  // `tensors` must outlive the chain. Throws kUnsupported where the vendor has no operator.
-  MbconvChain(Workbench& bench, const MbconvTensors& tensors, ChainOf of);
-  // Forward and backward.
+  // `tensors` must outlive it.
+  VendorMbconv(Workbench& bench, const MbconvTensors& tensors);
+  // Forward and backward. Throws kUnsupported where oneDNN has no such operator.
   void Run();
 
  private:
@@ -44,7 +39,6 @@ class MbconvChain {
 
   Context& context_;
   const MbconvTensors& t_;
-  ChainOf of_;
   Tensor a1_;
   Tensor a2_;
 };
