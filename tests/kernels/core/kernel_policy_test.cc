@@ -55,7 +55,8 @@ TEST(KernelPolicyTest, RefusesUnknownAndRepeatedNames) {
 }
 
 TEST(KernelPolicyTest, AMeasuredOrderComesBeforeTheRestOfTheDefault) {
-  const KernelChoice choice = PolicyOf({Row(kShape, kVendorFirst)}).Choose("op", kShape, 1);
+  const KernelPolicy policy = PolicyOf({Row(kShape, kVendorFirst)});
+  const KernelChoice choice = policy.Choose("op", kShape, 1);
   EXPECT_EQ(choice.order, (std::vector<Impl>{Impl::kVendor, Impl::kOurs, Impl::kReference}));
   ASSERT_NE(choice.row, nullptr);
   EXPECT_EQ(choice.row->shape, kShape);
