@@ -36,7 +36,8 @@ HWY_INLINE KernelRows<K> RowsOfOutput(const DepthwiseSizes& s, const L&,
 template <class Element, int K, int S, int T>
 HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const RollingWindow& window,
                                std::int64_t y_begin, std::int64_t y_end, Element* out,
-                               const ChannelSums& sums, bool guess_pivot, bool stream) {
+                               const ChannelSums& sums, bool guess_pivot, bool stream,
+                               ReadAhead& ahead) {
   const DepthwiseSizes& s = job.sizes;
   VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
     using V = typename std::decay_t<decltype(lanes)>::V;
@@ -50,7 +51,8 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const RollingWin
         V values[T];
 #pragma GCC unroll 16
         for (int t = 0; t < T; ++t) values[t] = lanes.Zero();
-        GatherTile<K, S, T>(lanes, rows, x * S * kGroup, job.w + c, s.c, values);
+        GatherTile<K, S, T, LinesPerKernelRow<K, T>(1)>(lanes, rows, x * S * kGroup, job.w + c, s.c,
+                                                        values, ahead);
         if (guess_pivot && y == y_begin && x == 0) {
           V mean = values[0];
           const std::int64_t there = std::min<std::int64_t>(T, s.out_w);
@@ -98,7 +100,10 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
       const std::int64_t next = std::min(y_end, y + block);
       window.FillTo(std::min(s.h, (next - 1) * S - s.pad() + K),
                     [&](std::int64_t r) HWY_ATTR { PutInput(s, image, job.norm, r, window); });
-      DepthwiseBlock<Element, K, S, T>(job, window, y, next, out, sums, row == begin, stream);
+      ReadAhead ahead;
+      AddImageRows(ahead, job.in, n * s.h + window.filled(), s.step(), s.w * s.c);
+      DepthwiseBlock<Element, K, S, T>(job, window, y, next, out, sums, row == begin, stream,
+                                       ahead);
       row += next - y;
       y = next;
     }

@@ -23,7 +23,7 @@ using mbconv::ChannelSums;
 template <int K, int S, int T, int kFirst, int R, class L>
 HWY_INLINE void WeightRows(const DepthwiseSizes& s, const L& lanes, const RollingWindow& in,
                            const RollingWindow& gradient, std::int64_t y_begin, std::int64_t y_end,
-                           std::int64_t c, float* dw) {
+                           std::int64_t c, float* dw, ReadAhead& ahead) {
   using V = typename L::V;
   V sums[R * K];
 #pragma GCC unroll 24
@@ -35,9 +35,12 @@ HWY_INLINE void WeightRows(const DepthwiseSizes& s, const L& lanes, const Rollin
       V g[T];
 #pragma GCC unroll 16
       for (int t = 0; t < T; ++t) g[t] = lanes.Load(g_row + (x + t) * kGroup);
+      constexpr int kLines = LinesPerKernelRow<K, T>(2);
+      ReadAhead::Lines lines = ahead.Take(kLines * R);
 #pragma GCC unroll 4
       for (int kh = 0; kh < R; ++kh) {
         if (first + kh < 0 || first + kh >= s.h) continue;
+        lines.Ask<kLines>();
         const float* row = in.At(first + kh, x * S - s.pad(), c);
 #pragma GCC unroll 40
         for (int j = 0; j < (T - 1) * S + K; ++j) {
@@ -68,11 +71,11 @@ constexpr int RowsAtOnce() {
 template <int K, int S, int T, int kFirst = 0, class L>
 HWY_INLINE void AllWeightRows(const DepthwiseSizes& s, const L& lanes, const RollingWindow& in,
                               const RollingWindow& gradient, std::int64_t y_begin,
-                              std::int64_t y_end, std::int64_t c, float* dw) {
+                              std::int64_t y_end, std::int64_t c, float* dw, ReadAhead& ahead) {
   if constexpr (kFirst < K) {
     constexpr int kRows = std::min(RowsAtOnce<K, T>(), K - kFirst);
-    WeightRows<K, S, T, kFirst, kRows>(s, lanes, in, gradient, y_begin, y_end, c, dw);
-    AllWeightRows<K, S, T, kFirst + kRows>(s, lanes, in, gradient, y_begin, y_end, c, dw);
+    WeightRows<K, S, T, kFirst, kRows>(s, lanes, in, gradient, y_begin, y_end, c, dw, ahead);
+    AllWeightRows<K, S, T, kFirst + kRows>(s, lanes, in, gradient, y_begin, y_end, c, dw, ahead);
   }
 }
 
@@ -80,11 +83,14 @@ HWY_INLINE void AllWeightRows(const DepthwiseSizes& s, const L& lanes, const Rol
 // column (x + pad) / 2 + d of the gradient through tap kw = t + pad % 2 - 2 * d.
 template <int K, int T, class L, class V>
 HWY_INLINE void ScatterTile(const L& lanes, const KernelRows<K>& rows, std::int64_t offset,
-                            const float* w, std::int64_t tap_step, V (&sums)[T]) {
+                            const float* w, std::int64_t tap_step, V (&sums)[T], ReadAhead& ahead) {
   constexpr int kPad = K / 2;
   constexpr int kFirst = -(K - 1) / 2;  // smallest d
   constexpr int kSpan = (T + kPad % 2) / 2 - kFirst + 1;
+  constexpr int kLines = 2 * LinesPerKernelRow<K, T>(1);  // every other row takes part
+  ReadAhead::Lines lines = ahead.Take(kLines * (rows.end - rows.begin + 1) / 2);
   for (int kh = rows.begin; kh < rows.end; kh += 2) {
+    lines.Ask<kLines>();
     V taps[K];
 #pragma GCC unroll 8
     for (int kw = 0; kw < K; ++kw) taps[kw] = lanes.Load(w + (kh * K + kw) * tap_step);
@@ -159,7 +165,7 @@ template <class Element, int K, int S, int T>
 HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, const RollingWindow& in,
                                    const RollingWindow& gradient, std::int64_t image,
                                    std::int64_t r_begin, std::int64_t r_end,
-                                   const ChannelSums& sums, bool stream) {
+                                   const ChannelSums& sums, bool stream, ReadAhead& ahead) {
   const DepthwiseSizes& s = job.sizes;
   const Element* in_values = job.in.As<Element>();
   Element* g1 = job.g1.As<Element>();
@@ -184,9 +190,10 @@ HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, cons
 #pragma GCC unroll 16
         for (int t = 0; t < T; ++t) values[t] = lanes.Zero();
         if constexpr (S == 1) {
-          GatherTile<K, 1, T>(lanes, rows, x * kGroup, job.w + last_tap + c, tap_step, values);
+          GatherTile<K, 1, T, LinesPerKernelRow<K, T>(2)>(
+              lanes, rows, x * kGroup, job.w + last_tap + c, tap_step, values, ahead);
         } else {
-          ScatterTile<K, T>(lanes, rows, x / 2 * kGroup, job.w + c, tap_step, values);
+          ScatterTile<K, T>(lanes, rows, x / 2 * kGroup, job.w + c, tap_step, values, ahead);
         }
         const bool whole = x + T <= s.w;
 #pragma GCC unroll 16
@@ -239,14 +246,20 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
       gradient.FillTo(std::min(s.out_h, (next - 1 + s.pad()) / S + 1),
                       [&](std::int64_t row)
                           HWY_ATTR { PutGradient<Element>(job, n, row, gradient); });
-      if (!job.g1.empty()) {
-        InputGradientBlock<Element, K, S, kInputTile>(job, in, gradient, n, r, next, sums, stream);
-      }
-      if (job.dw == nullptr) continue;
       const std::int64_t y_begin = (r + S - 1) / S;
       const std::int64_t y_end = std::min(s.out_h, (next + S - 1) / S);
+      ReadAhead ahead;
+      if (reads_input) AddImageRows(ahead, job.in, n * s.h + in.filled(), step, s.w * s.c);
+      for (const ConstView& view : {ConstView(job.g2), job.e2}) {
+        AddImageRows(ahead, view, n * s.out_h + gradient.filled(), step / S, s.out_w * s.c);
+      }
+      if (!job.g1.empty()) {
+        InputGradientBlock<Element, K, S, kInputTile>(job, in, gradient, n, r, next, sums, stream,
+                                                      ahead);
+      }
+      if (job.dw == nullptr) continue;
       VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-        AllWeightRows<K, S, T>(s, lanes, in, gradient, y_begin, y_end, c, job.dw);
+        AllWeightRows<K, S, T>(s, lanes, in, gradient, y_begin, y_end, c, job.dw, ahead);
       });
     }
   }

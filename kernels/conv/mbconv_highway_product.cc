@@ -139,16 +139,20 @@ void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::i
   const bool stream = Streams(job.out);
   WithStorage(job.in.dtype, [&]<class T>(T) HWY_ATTR {
     for (std::int64_t row = begin; row < end; row += kPanelRows) {
-      const std::int64_t rows = std::min(kPanelRows, end - row);
+      const std::int64_t next = std::min(end, row + kPanelRows);
+      const std::int64_t rows = next - row;
       const T* in = job.in.As<T>() + row * job.depth;
       if (job.norm != nullptr) {
         NormalisePanel(in, rows, job.depth, *job.norm, scratch);
       } else {
         CopyPanel(in, rows, job.depth, scratch);
       }
+      ReadAhead ahead;
+      ahead.AddRows(job.in, next, std::min(end, next + kPanelRows), job.depth);
       MultiplyRows(scratch, Padded(job.depth), rows, job.depth, job.packed, job.columns,
                    StoreAndSum<T>{job.out.As<T>() + row * job.columns, job.columns, sums,
-                                  row == begin, stream});
+                                  row == begin, stream},
+                   ahead);
       sums.Flush();
     }
   });
@@ -200,7 +204,7 @@ struct PassThroughActivation {
 template <class T, Activation kActivation>
 HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std::int64_t row,
                                      std::int64_t rows, bool stream, float* scratch,
-                                     const ChannelSums& sums) {
+                                     const ChannelSums& sums, ReadAhead ahead) {
   float* d_o = scratch;
   float* activated = scratch + kPanelRows * Padded(job.c_out);
   GradientPanel(job.dy.As<T>() + row * job.c_out, job.o.As<T>() + row * job.c_out, rows, job.c_out,
@@ -208,11 +212,12 @@ HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std:
   MultiplyRows(d_o, Padded(job.c_out), rows, job.c_out, job.packed, job.expanded,
                PassThroughActivation<T, kActivation>{job.e2.As<T>() + row * job.expanded,
                                                      job.g2.As<T>() + row * job.expanded, activated,
-                                                     job.expanded, job.e2_norm, sums, stream});
+                                                     job.expanded, job.e2_norm, sums, stream},
+               ahead);
   sums.Flush();
   if (job.dw == nullptr) return;
   AddOuterProducts(d_o, Padded(job.c_out), job.c_out, activated, Padded(job.expanded), job.expanded,
-                   rows, job.dw, Padded(job.expanded));
+                   rows, job.dw, Padded(job.expanded), ahead);
 }
 
 void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64_t begin,
@@ -221,8 +226,14 @@ void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64
   WithStorage(job.dy.dtype, [&]<class T>(T) HWY_ATTR {
     WithActivation(job.e2_norm.activation, [&](auto activation) HWY_ATTR {
       for (std::int64_t row = begin; row < end; row += kPanelRows) {
-        ProjectGradientPanel<T, decltype(activation)::value>(
-            job, row, std::min(kPanelRows, end - row), stream, scratch, sums);
+        ReadAhead ahead;
+        const std::int64_t next = std::min(end, row + kPanelRows);
+        const std::int64_t next_end = std::min(end, next + kPanelRows);
+        ahead.AddRows(job.dy, next, next_end, job.c_out);
+        ahead.AddRows(job.o, next, next_end, job.c_out);
+        ahead.AddRows(job.e2, next, next_end, job.expanded);
+        ProjectGradientPanel<T, decltype(activation)::value>(job, row, next - row, stream, scratch,
+                                                             sums, ahead);
       }
     });
   });
@@ -235,17 +246,21 @@ void ExpandGradientRowsTarget(const mbconv::ExpandGradientJob& job, std::int64_t
   float* x = scratch + kPanelRows * step;
   WithStorage(job.g1.dtype, [&]<class T>(T) HWY_ATTR {
     for (std::int64_t row = begin; row < end; row += kPanelRows) {
-      const std::int64_t rows = std::min(kPanelRows, end - row);
+      const std::int64_t next = std::min(end, row + kPanelRows);
+      const std::int64_t rows = next - row;
+      ReadAhead ahead;
+      ahead.AddRows(job.g1, next, std::min(end, next + kPanelRows), job.expanded);
+      ahead.AddRows(job.e1, next, std::min(end, next + kPanelRows), job.expanded);
       GradientPanel(job.g1.As<T>() + row * job.expanded, job.e1.As<T>() + row * job.expanded, rows,
                     job.expanded, job.norm, scratch);
       if (!job.dx.empty()) {
         MultiplyRows(scratch, step, rows, job.expanded, job.packed, job.c_in,
-                     StoreTile<T>{job.dx.As<T>() + row * job.c_in, job.c_in});
+                     StoreTile<T>{job.dx.As<T>() + row * job.c_in, job.c_in}, ahead);
       }
       if (job.dw == nullptr) continue;
       CopyPanel(job.x.As<T>() + row * job.c_in, rows, job.c_in, x);
       AddOuterProducts(x, Padded(job.c_in), job.c_in, scratch, step, job.expanded, rows, job.dw,
-                       step);
+                       step, ahead);
     }
   });
 }

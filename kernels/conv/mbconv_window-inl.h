@@ -23,6 +23,7 @@
 
 #include "kernels/conv/mbconv_highway.h"
 #include "kernels/core/lanes-inl.h"
+#include "kernels/core/read_ahead.h"
 #include "kernels/norm/affine-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -58,6 +59,8 @@ class RollingWindow {
     for (; filled_ < end; ++filled_) put(filled_);
   }
   void StartImage(std::int64_t first_row) { filled_ = first_row; }
+  // The row that FillTo comes to next.
+  std::int64_t filled() const { return filled_; }
 
  private:
   float* data_;
@@ -93,6 +96,19 @@ HWY_INLINE void WithTileWidth(std::integer_sequence<int, kWidths...>, std::int64
   ((best == kWidths ? run(std::integral_constant<int, kWidths>()) : void()), ...);
 }
 
+// Cache lines that every row of a kernel of K rows asks for, so that a tile of T columns asks for
+// as many lines of `tensors` tensors as it has columns.
+template <int K, int T>
+constexpr int LinesPerKernelRow(int tensors) {
+  return (T * tensors + K - 1) / K;
+}
+
+// Rows [first, first + count) of images that follow one another, or as many as there are.
+HWY_INLINE void AddImageRows(ReadAhead& ahead, const ConstView& images, std::int64_t first,
+                             std::int64_t count, std::int64_t row) {
+  ahead.AddRows(images, first, std::min(first + count, images.elements() / row), row);
+}
+
 // The rows of a kernel that lie in the image, as pointers to one channel vector at the column under
 // the tile's first tap.
 template <int K>
@@ -102,11 +118,14 @@ struct KernelRows {
   int end = K;
 };
 
-// sums[t] += sum over kernel rows and taps of row[t * S + kw] * w[kh, kw].
-template <int K, int S, int T, class L, class V>
+// sums[t] += sum over kernel rows and taps of row[t * S + kw] * w[kh, kw]. In passing every kernel
+// row asks for kLines of `ahead`.
+template <int K, int S, int T, int kLines, class L, class V>
 HWY_INLINE void GatherTile(const L& lanes, const KernelRows<K>& rows, std::int64_t offset,
-                           const float* w, std::int64_t tap_step, V (&sums)[T]) {
+                           const float* w, std::int64_t tap_step, V (&sums)[T], ReadAhead& ahead) {
+  ReadAhead::Lines lines = ahead.Take(kLines * (rows.end - rows.begin));
   for (int kh = rows.begin; kh < rows.end; ++kh) {
+    lines.Ask<kLines>();
     V taps[K];
 #pragma GCC unroll 8
     for (int kw = 0; kw < K; ++kw) taps[kw] = lanes.Load(w + (kh * K + kw) * tap_step);

@@ -17,6 +17,7 @@
 
 #include "kernels/core/bfloat16.h"
 #include "kernels/core/lanes-inl.h"
+#include "kernels/core/read_ahead.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine {
@@ -112,11 +113,12 @@ HWY_INLINE void PrefetchTile(const T* first, std::int64_t step) {
 
 // finish(lanes, row, column, values) gets rows [row, row + kRows) of a * packed, one vector of
 // columns at a time. Before, finish.Prefetch<kRows, kVectors>(row, column) may ask for the memory
-// that it will touch, which arrives while the tile is summed up. a (rows, depth).
+// that it will touch, which arrives while the tile is summed up; what `ahead` has is asked for in
+// passing. a (rows, depth).
 template <int kRows, int kVectors, class Finish>
 HWY_INLINE void ProductTile(const float* a, std::int64_t a_step, std::int64_t depth,
                             const float* panel, std::int64_t row, std::int64_t column,
-                            std::int64_t columns, const Finish& finish) {
+                            std::int64_t columns, const Finish& finish, ReadAhead& ahead) {
   const ProductTag d;
   const std::int64_t width = ProductLanes();
   finish.template Prefetch<kRows, kVectors>(row, column);
@@ -126,7 +128,9 @@ HWY_INLINE void ProductTile(const float* a, std::int64_t a_step, std::int64_t de
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) sums[v][r] = hn::Zero(d);
   }
+  ReadAhead::Lines lines = ahead.Take(depth);
   for (std::int64_t k = 0; k < depth; ++k, panel += kVectors * width) {
+    lines.Ask();
     ProductVector b[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) b[v] = hn::LoadU(d, panel + v * width);
@@ -147,7 +151,7 @@ HWY_INLINE void ProductTile(const float* a, std::int64_t a_step, std::int64_t de
 template <class Finish>
 HWY_INLINE void MultiplyRows(const float* a, std::int64_t a_step, std::int64_t rows,
                              std::int64_t depth, const float* packed, std::int64_t columns,
-                             const Finish& finish) {
+                             const Finish& finish, ReadAhead& ahead) {
   ForEachPanel(columns, [&](auto vectors, std::int64_t column) HWY_ATTR {
     constexpr int kVectors = decltype(vectors)::value;
     constexpr int kRows = TileRows<kVectors>();
@@ -155,11 +159,11 @@ HWY_INLINE void MultiplyRows(const float* a, std::int64_t a_step, std::int64_t r
     std::int64_t row = 0;
     for (; row + kRows <= rows; row += kRows) {
       ProductTile<kRows, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
-                                   finish);
+                                   finish, ahead);
     }
     for (; row < rows; ++row) {
-      ProductTile<1, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
-                               finish);
+      ProductTile<1, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns, finish,
+                               ahead);
     }
   });
 }
@@ -167,7 +171,7 @@ HWY_INLINE void MultiplyRows(const float* a, std::int64_t a_step, std::int64_t r
 template <int kRows, int kVectors>
 HWY_INLINE void OuterProductTile(const float* a, std::int64_t a_step, const float* b,
                                  std::int64_t b_step, std::int64_t rows, float* sums_at,
-                                 std::int64_t sums_step) {
+                                 std::int64_t sums_step, ReadAhead& ahead) {
   const ProductTag d;
   const std::int64_t width = ProductLanes();
   ProductVector sums[kRows][kVectors];
@@ -178,7 +182,9 @@ HWY_INLINE void OuterProductTile(const float* a, std::int64_t a_step, const floa
       sums[i][v] = hn::LoadU(d, sums_at + i * sums_step + v * width);
     }
   }
+  ReadAhead::Lines lines = ahead.Take(rows);
   for (std::int64_t row = 0; row < rows; ++row, a += a_step, b += b_step) {
+    lines.Ask();
     ProductVector values[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) values[v] = hn::LoadU(d, b + v * width);
@@ -199,25 +205,26 @@ HWY_INLINE void OuterProductTile(const float* a, std::int64_t a_step, const floa
 }
 
 // sums (m, columns) += a^T b over `rows` rows. a (rows, m), b (rows, columns); rows of `b` and
-// `sums` are padded to whole vectors.
+// `sums` are padded to whole vectors. What `ahead` has is asked for in passing.
 HWY_INLINE void AddOuterProducts(const float* a, std::int64_t a_step, std::int64_t m,
                                  const float* b, std::int64_t b_step, std::int64_t columns,
-                                 std::int64_t rows, float* sums, std::int64_t sums_step) {
+                                 std::int64_t rows, float* sums, std::int64_t sums_step,
+                                 ReadAhead& ahead) {
   ForEachPanel(columns, [&](auto vectors, std::int64_t column) HWY_ATTR {
     constexpr int kVectors = decltype(vectors)::value;
     constexpr int kRows = TileRows<kVectors>();
     std::int64_t i = 0;
     for (; i + kRows <= m; i += kRows) {
       OuterProductTile<kRows, kVectors>(a + i, a_step, b + column, b_step, rows,
-                                        sums + i * sums_step + column, sums_step);
+                                        sums + i * sums_step + column, sums_step, ahead);
     }
     for (; i + 4 <= m; i += 4) {
       OuterProductTile<4, kVectors>(a + i, a_step, b + column, b_step, rows,
-                                    sums + i * sums_step + column, sums_step);
+                                    sums + i * sums_step + column, sums_step, ahead);
     }
     for (; i < m; ++i) {
       OuterProductTile<1, kVectors>(a + i, a_step, b + column, b_step, rows,
-                                    sums + i * sums_step + column, sums_step);
+                                    sums + i * sums_step + column, sums_step, ahead);
     }
   });
 }
