@@ -41,10 +41,11 @@ const KernelEntry<Op>& EntryOf(Workbench& bench, Impl impl) {
   Throw(ErrorCode::kUnsupported, Op::kName, ": has no ", Name(impl), " implementation");
 }
 
-KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
+KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g,
+                     DType dtype) {
   if (timing.only_choices) return {};  // a step is no operator
   Context& context = bench.context();
-  const MbconvTensors t(bench, g);
+  const MbconvTensors t(bench, g, dtype);
   const KernelEntry<MbconvForward>& forward = EntryOf<MbconvForward>(bench, Impl::kOurs);
   const KernelEntry<MbconvBackward>& backward = EntryOf<MbconvBackward>(bench, Impl::kOurs);
   context.ReserveWorkspace(forward.workspace_bytes(context, t.Forward()));
@@ -73,19 +74,21 @@ KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvG
           .choice = {}};
 }
 
-KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
-  const MbconvTensors t(bench, g);
+KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g,
+                        DType dtype) {
+  const MbconvTensors t(bench, g, dtype);
   return TimeOperator<MbconvForward>(bench, timing, t.Forward());
 }
 
-KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g) {
-  const MbconvTensors t(bench, g);
+KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g,
+                         DType dtype) {
+  const MbconvTensors t(bench, g, dtype);
   // Statistics that belong to the convolutions' results, as backward may expect.
   Dispatch<MbconvForward>(bench.context(), t.Forward());
   return TimeOperator<MbconvBackward>(bench, timing, t.Backward());
 }
 
-using TimeBlock = KernelTimes (*)(Workbench&, const KernelTiming&, const MbconvGeometry&);
+using TimeBlock = KernelTimes (*)(Workbench&, const KernelTiming&, const MbconvGeometry&, DType);
 
 // How often the tensors of a block cross memory where every convolution and batch norm is a pass of
 // its own, and how many products each of its multiplications takes part in.
@@ -101,23 +104,24 @@ constexpr Direction kDirections[] = {{MbconvForward::kName, TimeForward, 5, 4, 1
                                      {MbconvBackward::kName, TimeBackward, 9, 7, 2, 2},
                                      {"mbconv_step", TimeStep, 14, 11, 3, 3}};
 
-KernelCase MakeCase(const Direction& d, const MbconvGeometry& g) {
+KernelCase MakeCase(const Direction& d, const MbconvGeometry& g, DType dtype) {
   const auto in = static_cast<double>(g.InputShape().elements());
   const auto e1 = static_cast<double>(g.E1Shape().elements());
   const auto e2 = static_cast<double>(g.E2Shape().elements());
   const auto out = static_cast<double>(g.OutputShape().elements());
   const auto taps = static_cast<double>(g.kernel * g.kernel);
+  const auto element_bytes = static_cast<double>(SizeOf(dtype));
   return {
       .op = d.op,
-      .shape =
-          StrCat("k", g.kernel, " s", g.stride, " ", ImageName(g.h, g.c_in, g.n), " e", g.expanded),
-      .bytes = 4 * (d.expanded * (e1 + e2) + d.out * out + d.in * in),
+      .shape = StrCat("k", g.kernel, " s", g.stride, " ", ImageName(g.h, g.c_in, g.n), " e",
+                      g.expanded, dtype == DType::kF32 ? "" : StrCat(" ", Name(dtype))),
+      .bytes = element_bytes * (d.expanded * (e1 + e2) + d.out * out + d.in * in),
       .flops = 2 * d.products *
                (e1 * static_cast<double>(g.c_in) + e2 * taps + e2 * static_cast<double>(g.c_out)),
       .terms = std::max(e1, e2) / static_cast<double>(g.expanded),
-      .footprint_bytes = 4 * (3 * e1 + 3 * e2 + 3 * out + 2 * in),
-      .time = [g, time = d.time](Workbench& bench, const KernelTiming& timing) {
-        return time(bench, timing, g);
+      .footprint_bytes = element_bytes * (3 * e1 + 3 * e2 + 3 * out + 2 * in),
+      .time = [g, dtype, time = d.time](Workbench& bench, const KernelTiming& timing) {
+        return time(bench, timing, g, dtype);
       }};
 }
 
@@ -127,15 +131,18 @@ std::vector<KernelCase> MbconvCases() {
   std::vector<KernelCase> cases;
   for (const Direction& direction : kDirections) {
     for (const Block& block : kBlocks) {
-      for (std::int64_t kernel : {3, 5, 7}) {
-        cases.push_back(MakeCase(direction, {.n = block.n,
-                                             .h = block.size,
-                                             .w = block.size,
-                                             .c_in = block.c_in,
-                                             .expanded = block.expanded,
-                                             .c_out = block.c_out,
-                                             .kernel = kernel,
-                                             .stride = block.stride}));
+      for (const DType dtype : {DType::kF32, DType::kBf16}) {
+        for (std::int64_t kernel : {3, 5, 7}) {
+          const MbconvGeometry geometry = {.n = block.n,
+                                           .h = block.size,
+                                           .w = block.size,
+                                           .c_in = block.c_in,
+                                           .expanded = block.expanded,
+                                           .c_out = block.c_out,
+                                           .kernel = kernel,
+                                           .stride = block.stride};
+          cases.push_back(MakeCase(direction, geometry, dtype));
+        }
       }
     }
   }

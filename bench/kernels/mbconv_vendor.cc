@@ -11,9 +11,9 @@
 namespace nasengine {
 namespace {
 
-MbconvTensors::Stage MakeStage(Workbench& bench, const Shape& weights, std::int64_t c,
+MbconvTensors::Stage MakeStage(Workbench& bench, const Shape& weights, std::int64_t c, DType dtype,
                                std::uint32_t stream) {
-  return {.w = bench.Random(weights, stream),
+  return {.w = bench.Random(weights, stream, dtype),
           .gamma = bench.Random({c}, stream + 1),
           .beta = bench.Random({c}, stream + 2),
           .mean = bench.Random({c}, stream + 3),
@@ -35,20 +35,20 @@ MbconvBackward::StageGradient Gradient(const MbconvTensors::Stage& stage) {
 
 }  // namespace
 
-MbconvTensors::MbconvTensors(Workbench& bench, const MbconvGeometry& g)
+MbconvTensors::MbconvTensors(Workbench& bench, const MbconvGeometry& g, DType dtype)
     : geometry(g),
-      x(bench.Random(g.InputShape(), 1)),
-      e1(bench.Random(g.E1Shape(), 2)),
-      e2(bench.Random(g.E2Shape(), 3)),
-      o(bench.Random(g.OutputShape(), 4)),
-      y(bench.Random(g.OutputShape(), 5)),
-      dy(bench.Random(g.OutputShape(), 6)),
-      dx(bench.Random(g.InputShape(), 7)),
-      g1(bench.Random(g.E1Shape(), 8)),
-      g2(g.stride == 1 ? g1 : bench.Random(g.E2Shape(), 9)),
-      expand(MakeStage(bench, {g.expanded, g.c_in}, g.expanded, 20)),
-      depthwise(MakeStage(bench, {g.kernel, g.kernel, g.expanded}, g.expanded, 40)),
-      project(MakeStage(bench, {g.c_out, g.expanded}, g.c_out, 60)) {}
+      x(bench.Random(g.InputShape(), 1, dtype)),
+      e1(bench.Random(g.E1Shape(), 2, dtype)),
+      e2(bench.Random(g.E2Shape(), 3, dtype)),
+      o(bench.Random(g.OutputShape(), 4, dtype)),
+      y(bench.Random(g.OutputShape(), 5, dtype)),
+      dy(bench.Random(g.OutputShape(), 6, dtype)),
+      dx(bench.Random(g.InputShape(), 7, dtype)),
+      g1(bench.Random(g.E1Shape(), 8, dtype)),
+      g2(g.stride == 1 ? g1 : bench.Random(g.E2Shape(), 9, dtype)),
+      expand(MakeStage(bench, {g.expanded, g.c_in}, g.expanded, dtype, 20)),
+      depthwise(MakeStage(bench, {g.kernel, g.kernel, g.expanded}, g.expanded, dtype, 40)),
+      project(MakeStage(bench, {g.c_out, g.expanded}, g.c_out, dtype, 60)) {}
 
 MbconvForward::Args MbconvTensors::Forward() const {
   return {.geometry = geometry,
@@ -91,8 +91,8 @@ MbconvBackward::Args MbconvTensors::Backward() const {
 VendorMbconv::VendorMbconv(Workbench& bench, const MbconvTensors& tensors)
     : context_(bench.context()),
       t_(tensors),
-      a1_(bench.Random(tensors.geometry.E1Shape(), 10)),
-      a2_(bench.Random(tensors.geometry.E2Shape(), 11)) {}
+      a1_(bench.Random(tensors.geometry.E1Shape(), 10, tensors.x.dtype())),
+      a2_(bench.Random(tensors.geometry.E2Shape(), 11, tensors.x.dtype())) {}
 
 template <class Op>
 void VendorMbconv::Run(const typename Op::Args& args) {

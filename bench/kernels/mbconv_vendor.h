@@ -8,12 +8,12 @@
 
 namespace nasengine {
 
-// The tensors of a block and of its training step, fixed noise.
+// The tensors of a block and of its training step, fixed noise; what may be bf16 is `dtype`.
 struct MbconvTensors {
   struct Stage {
     Tensor w, gamma, beta, mean, inv_std, dw, dgamma, dbeta;
   };
-  MbconvTensors(Workbench& bench, const MbconvGeometry& geometry);
+  MbconvTensors(Workbench& bench, const MbconvGeometry& geometry, DType dtype);
 
   MbconvForward::Args Forward() const;
   MbconvBackward::Args Backward() const;
