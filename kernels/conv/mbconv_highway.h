@@ -47,8 +47,8 @@ struct ChannelSums {
   }
 };
 
-// packed = the (depth, columns) matrix with element (d, j) at w[d * depth_step + j * column_step];
-// part `part` of `parts`.
+// packed = the (depth, columns) matrix with element (d, j) at w[d * depth_step + j * column_step],
+// in the factors that products of its type take; part `part` of `parts`.
 void Pack(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
           std::int64_t column_step, float* packed, std::int64_t part, std::int64_t parts);
 

@@ -121,7 +121,7 @@ class BackwardPhases {
     }
     Pack(args_.project.w, g_.c_out, g_.expanded, g_.expanded, 1, scratch.project_weights,
          team_.thread, team_.threads);
-    PackTaps(g_, args_.depthwise.w, team_);
+    WidenTaps(g_, args_.depthwise.w, team_);
     SetScale(team_, g_.expanded, args_.depthwise, args_.depthwise_statistics,
              scratch.depthwise.scale);
     SetScale(team_, g_.c_out, args_.project, args_.project_statistics, scratch.project.scale);

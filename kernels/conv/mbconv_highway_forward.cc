@@ -54,7 +54,7 @@ void ForwardOnTeam(const MbconvForward::Args& args, const Team& team) {
   }
   Pack(args.project.w, g.expanded, 1, g.c_out, g.expanded, scratch.project_weights, team.thread,
        team.threads);
-  PackTaps(args.geometry, args.depthwise.w, team);
+  WidenTaps(args.geometry, args.depthwise.w, team);
   Meet();
 
   Affine e1_norm;

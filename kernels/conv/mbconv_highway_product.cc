@@ -79,77 +79,111 @@ struct StoreTile {
   }
 };
 
-// panel = activation(norm(rows of `in`)).
-template <class T>
+// panel (rows, Padded(c)) = activation(norm(rows of `in`)), for a product over the columns.
+template <class T, class Stored>
 HWY_INLINE void NormalisePanel(const T* in, std::int64_t rows, std::int64_t c,
-                               const batch_norm::Affine& norm, float* panel) {
+                               const batch_norm::Affine& norm, Stored* panel) {
   WithActivation(norm.activation, [&](auto activation) HWY_ATTR {
     ForRowGroups(rows, c,
                  [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count)
                      HWY_ATTR {
                        const ChannelAffine affine(lanes, norm, channel);
+                       typename std::decay_t<decltype(lanes)>::V values[count];
                        for (int r = 0; r < count; ++r) {
                          hwy::Prefetch(in + (row + r) * c + channel + kAhead);
                          const auto value = affine.Value(lanes.Load(in + (row + r) * c + channel));
-                         lanes.Store(Activate(lanes, value, decltype(activation)::value),
-                                     panel + (row + r) * Padded(c) + channel);
+                         values[r] = Activate(lanes, value, decltype(activation)::value);
                        }
+                       PutForColumns(lanes, values, row, channel, Padded(c), panel);
                      });
   });
+  ClearNeighbour(panel, rows, c, Padded(c));
 }
 
-// panel = rows of `in`.
-template <class T>
-HWY_INLINE void CopyPanel(const T* in, std::int64_t rows, std::int64_t c, float* panel) {
+// panel = rows of `in`, put(lanes, values, row, channel) away.
+template <class T, class Put>
+HWY_INLINE void CopyPanel(const T* in, std::int64_t rows, std::int64_t c, const Put& put) {
   ForRowGroups(rows, c,
                [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count) HWY_ATTR {
+                 typename std::decay_t<decltype(lanes)>::V values[count];
                  for (int r = 0; r < count; ++r) {
-                   lanes.Store(lanes.Load(in + (row + r) * c + channel),
-                               panel + (row + r) * Padded(c) + channel);
+                   values[r] = lanes.Load(in + (row + r) * c + channel);
                  }
+                 put(lanes, values, row, channel);
                });
 }
 
-// panel = the gradient of the batch norm's input.
-template <class T>
-HWY_INLINE void GradientPanel(const T* g, const T* in, std::int64_t rows, std::int64_t c,
-                              const mbconv::NormGradient& norm, float* panel) {
-  ForRowGroups(rows, c,
-               [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count) HWY_ATTR {
-                 const ChannelNormGradient gradient(lanes, norm, channel);
-                 for (int r = 0; r < count; ++r) {
-                   const std::int64_t at = (row + r) * c + channel;
-                   hwy::Prefetch(g + at + kAhead);
-                   hwy::Prefetch(in + at + kAhead);
-                   lanes.Store(gradient.Value(lanes.Load(g + at), lanes.Load(in + at)),
-                               panel + (row + r) * Padded(c) + channel);
-                 }
-               });
-}
+// The gradient of a batch norm's input, for a product over its columns and for one over its rows.
+template <class Factor>
+struct GradientPanel {
+  // `memory` is for kPanelRows rows of c floats.
+  GradientPanel(float* memory, std::int64_t c)
+      : step(Padded(c)),
+        for_columns(reinterpret_cast<StoredFactor<Factor>*>(memory)),
+        for_rows(reinterpret_cast<Factor*>(
+            kNeighbours<Factor> == 1 ? memory : memory + kPanelRows * step / 2)) {}
+
+  template <class T>
+  HWY_INLINE void Fill(const T* g, const T* in, std::int64_t rows, std::int64_t c,
+                       const mbconv::NormGradient& norm) const {
+    ForRowGroups(rows, c,
+                 [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count)
+                     HWY_ATTR {
+                       const ChannelNormGradient gradient(lanes, norm, channel);
+                       typename std::decay_t<decltype(lanes)>::V values[count];
+                       for (int r = 0; r < count; ++r) {
+                         const std::int64_t at = (row + r) * c + channel;
+                         hwy::Prefetch(g + at + kAhead);
+                         hwy::Prefetch(in + at + kAhead);
+                         values[r] = gradient.Value(lanes.Load(g + at), lanes.Load(in + at));
+                       }
+                       PutForColumns(lanes, values, row, channel, step, for_columns);
+                       if constexpr (kNeighbours < Factor >> 1) {
+                         PutForRows(lanes, values, row, channel, step, for_rows);
+                       }
+                     });
+    ClearNeighbour(for_columns, rows, c, step);
+  }
+
+  const Factor* columns() const { return reinterpret_cast<const Factor*>(for_columns); }
+  std::int64_t columns_step() const { return step / kNeighbours<Factor>; }
+
+  std::int64_t step;
+  StoredFactor<Factor>* for_columns;
+  Factor* for_rows;
+};
 
 void PackTarget(ConstView w, std::int64_t depth, std::int64_t depth_step, std::int64_t columns,
                 std::int64_t column_step, float* packed, std::int64_t part, std::int64_t parts) {
-  WithStorage(w.dtype, [&]<class T>(T) HWY_ATTR {
-    PackPanels(w.As<T>(), depth, depth_step, columns, column_step, packed, part, parts);
+  WithFactors(w.dtype, [&]<class T, class Factor>(T, Factor) HWY_ATTR {
+    PackPanels(w.As<T>(), depth, depth_step, columns, column_step,
+               reinterpret_cast<Factor*>(packed), part, parts);
   });
 }
 
 void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::int64_t end,
                        float* scratch, const ChannelSums& sums) {
   const bool stream = Streams(job.out);
-  WithStorage(job.in.dtype, [&]<class T>(T) HWY_ATTR {
+  const std::int64_t step = Padded(job.depth);
+  WithFactors(job.in.dtype, [&]<class T, class Factor>(T, Factor) HWY_ATTR {
+    auto* panel = reinterpret_cast<StoredFactor<Factor>*>(scratch);
     for (std::int64_t row = begin; row < end; row += kPanelRows) {
       const std::int64_t next = std::min(end, row + kPanelRows);
       const std::int64_t rows = next - row;
       const T* in = job.in.As<T>() + row * job.depth;
       if (job.norm != nullptr) {
-        NormalisePanel(in, rows, job.depth, *job.norm, scratch);
+        NormalisePanel(in, rows, job.depth, *job.norm, panel);
       } else {
-        CopyPanel(in, rows, job.depth, scratch);
+        CopyPanel(in, rows, job.depth,
+                  [&](const auto& lanes, const auto& values, std::int64_t at, std::int64_t channel)
+                      HWY_ATTR { PutForColumns(lanes, values, at, channel, step, panel); });
+        ClearNeighbour(panel, rows, job.depth, step);
       }
       ReadAhead ahead;
       ahead.AddRows(job.in, next, std::min(end, next + kPanelRows), job.depth);
-      MultiplyRows(scratch, Padded(job.depth), rows, job.depth, job.packed, job.columns,
+      MultiplyRows(reinterpret_cast<const Factor*>(panel), step / kNeighbours<Factor>, rows,
+                   Factors<Factor>(job.depth), reinterpret_cast<const Factor*>(job.packed),
+                   job.columns,
                    StoreAndSum<T>{job.out.As<T>() + row * job.columns, job.columns, sums,
                                   row == begin, stream},
                    ahead);
@@ -161,11 +195,11 @@ void ProductRowsTarget(const mbconv::ProductJob& job, std::int64_t begin, std::i
 
 // What a tile of the activated depthwise output's gradient becomes, the activated output itself
 // going to a panel for the weights' gradient.
-template <class T, Activation kActivation>
+template <class T, class Factor, Activation kActivation>
 struct PassThroughActivation {
   const T* e2;
   T* g2;
-  float* activated;
+  Factor* activated;
   std::int64_t columns;
   const batch_norm::Affine& norm;
   const ChannelSums& sums;
@@ -184,46 +218,53 @@ struct PassThroughActivation {
     V sum = lanes.Load(sums.block + column);
     V projection = lanes.Load(sums.block + sums.c + column);
     const std::int64_t first = row * columns + column;
-    float* panel = activated + row * Padded(columns) + column;
+    constexpr int kTogether = std::min<int>(kNeighbours<Factor>, kRows);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r, panel += Padded(columns)) {
-      const V distance = hn::Sub(lanes.Load(e2 + first + r * columns), affine.mean);
-      const V value = hn::MulAdd(distance, affine.scale, affine.beta);
-      const V g = PassedGradient<kActivation>(lanes, value, values[r]);
-      lanes.Store(Activate(lanes, value, kActivation), panel);
-      T* to = g2 + first + r * columns;
-      stream ? lanes.Stream(g, to) : lanes.Store(g, to);
-      sum = hn::Add(sum, g);
-      projection = hn::MulAdd(g, distance, projection);
+    for (int r = 0; r < kRows; r += kTogether) {
+      V outputs[kTogether];
+#pragma GCC unroll 2
+      for (int i = 0; i < kTogether; ++i) {
+        const std::int64_t at = first + (r + i) * columns;
+        const V distance = hn::Sub(lanes.Load(e2 + at), affine.mean);
+        const V value = hn::MulAdd(distance, affine.scale, affine.beta);
+        const V g = PassedGradient<kActivation>(lanes, value, values[r + i]);
+        outputs[i] = Activate(lanes, value, kActivation);
+        stream ? lanes.Stream(g, g2 + at) : lanes.Store(g, g2 + at);
+        sum = hn::Add(sum, g);
+        projection = hn::MulAdd(g, distance, projection);
+      }
+      PutForRows(lanes, outputs, row + r, column, Padded(columns), activated);
     }
     lanes.Store(sum, sums.block + column);
     lanes.Store(projection, sums.block + sums.c + column);
   }
 };
 
-template <class T, Activation kActivation>
+template <class T, class Factor, Activation kActivation>
 HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std::int64_t row,
                                      std::int64_t rows, bool stream, float* scratch,
                                      const ChannelSums& sums, ReadAhead ahead) {
-  float* d_o = scratch;
-  float* activated = scratch + kPanelRows * Padded(job.c_out);
-  GradientPanel(job.dy.As<T>() + row * job.c_out, job.o.As<T>() + row * job.c_out, rows, job.c_out,
-                job.norm, d_o);
-  MultiplyRows(d_o, Padded(job.c_out), rows, job.c_out, job.packed, job.expanded,
-               PassThroughActivation<T, kActivation>{job.e2.As<T>() + row * job.expanded,
-                                                     job.g2.As<T>() + row * job.expanded, activated,
-                                                     job.expanded, job.e2_norm, sums, stream},
+  const std::int64_t step = Padded(job.expanded);
+  const GradientPanel<Factor> d_o(scratch, job.c_out);
+  auto* activated = reinterpret_cast<Factor*>(scratch + kPanelRows * d_o.step);
+  d_o.Fill(job.dy.As<T>() + row * job.c_out, job.o.As<T>() + row * job.c_out, rows, job.c_out,
+           job.norm);
+  MultiplyRows(d_o.columns(), d_o.columns_step(), rows, Factors<Factor>(job.c_out),
+               reinterpret_cast<const Factor*>(job.packed), job.expanded,
+               PassThroughActivation<T, Factor, kActivation>{
+                   job.e2.As<T>() + row * job.expanded, job.g2.As<T>() + row * job.expanded,
+                   activated, job.expanded, job.e2_norm, sums, stream},
                ahead);
   sums.Flush();
   if (job.dw == nullptr) return;
-  AddOuterProducts(d_o, Padded(job.c_out), job.c_out, activated, Padded(job.expanded), job.expanded,
-                   rows, job.dw, Padded(job.expanded), ahead);
+  AddOuterProducts(d_o.for_rows, d_o.step, job.c_out, activated, step, job.expanded,
+                   Factors<Factor>(rows), job.dw, step, ahead);
 }
 
 void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64_t begin,
                                std::int64_t end, float* scratch, const ChannelSums& sums) {
   const bool stream = Streams(job.g2);
-  WithStorage(job.dy.dtype, [&]<class T>(T) HWY_ATTR {
+  WithFactors(job.dy.dtype, [&]<class T, class Factor>(T, Factor) HWY_ATTR {
     WithActivation(job.e2_norm.activation, [&](auto activation) HWY_ATTR {
       for (std::int64_t row = begin; row < end; row += kPanelRows) {
         ReadAhead ahead;
@@ -232,8 +273,8 @@ void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64
         ahead.AddRows(job.dy, next, next_end, job.c_out);
         ahead.AddRows(job.o, next, next_end, job.c_out);
         ahead.AddRows(job.e2, next, next_end, job.expanded);
-        ProjectGradientPanel<T, decltype(activation)::value>(job, row, next - row, stream, scratch,
-                                                             sums, ahead);
+        ProjectGradientPanel<T, Factor, decltype(activation)::value>(job, row, next - row, stream,
+                                                                     scratch, sums, ahead);
       }
     });
   });
@@ -242,25 +283,29 @@ void ProjectGradientRowsTarget(const mbconv::ProjectGradientJob& job, std::int64
 
 void ExpandGradientRowsTarget(const mbconv::ExpandGradientJob& job, std::int64_t begin,
                               std::int64_t end, float* scratch) {
-  const std::int64_t step = Padded(job.expanded);
-  float* x = scratch + kPanelRows * step;
-  WithStorage(job.g1.dtype, [&]<class T>(T) HWY_ATTR {
+  WithFactors(job.g1.dtype, [&]<class T, class Factor>(T, Factor) HWY_ATTR {
+    const GradientPanel<Factor> d_e1(scratch, job.expanded);
+    auto* x = reinterpret_cast<Factor*>(scratch + kPanelRows * d_e1.step);
+    const std::int64_t x_step = Padded(job.c_in);
     for (std::int64_t row = begin; row < end; row += kPanelRows) {
       const std::int64_t next = std::min(end, row + kPanelRows);
       const std::int64_t rows = next - row;
       ReadAhead ahead;
       ahead.AddRows(job.g1, next, std::min(end, next + kPanelRows), job.expanded);
       ahead.AddRows(job.e1, next, std::min(end, next + kPanelRows), job.expanded);
-      GradientPanel(job.g1.As<T>() + row * job.expanded, job.e1.As<T>() + row * job.expanded, rows,
-                    job.expanded, job.norm, scratch);
+      d_e1.Fill(job.g1.As<T>() + row * job.expanded, job.e1.As<T>() + row * job.expanded, rows,
+                job.expanded, job.norm);
       if (!job.dx.empty()) {
-        MultiplyRows(scratch, step, rows, job.expanded, job.packed, job.c_in,
+        MultiplyRows(d_e1.columns(), d_e1.columns_step(), rows, Factors<Factor>(job.expanded),
+                     reinterpret_cast<const Factor*>(job.packed), job.c_in,
                      StoreTile<T>{job.dx.As<T>() + row * job.c_in, job.c_in}, ahead);
       }
       if (job.dw == nullptr) continue;
-      CopyPanel(job.x.As<T>() + row * job.c_in, rows, job.c_in, x);
-      AddOuterProducts(x, Padded(job.c_in), job.c_in, scratch, step, job.expanded, rows, job.dw,
-                       step, ahead);
+      CopyPanel(job.x.As<T>() + row * job.c_in, rows, job.c_in,
+                [&](const auto& lanes, const auto& values, std::int64_t at, std::int64_t channel)
+                    HWY_ATTR { PutForRows(lanes, values, at, channel, x_step, x); });
+      AddOuterProducts(x, x_step, job.c_in, d_e1.for_rows, d_e1.step, job.expanded,
+                       Factors<Factor>(rows), job.dw, d_e1.step, ahead);
     }
   });
 }

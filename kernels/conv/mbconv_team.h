@@ -8,6 +8,7 @@
 
 #include "kernels/conv/mbconv.h"
 #include "kernels/conv/mbconv_scratch.h"
+#include "kernels/core/bfloat16.h"
 #include "kernels/core/parallel.h"
 
 namespace nasengine::mbconv {
@@ -63,10 +64,13 @@ struct Team {
   ThreadScratch mine() const { return scratch.thread(thread); }
 };
 
-// A matrix of one row stays as it is when it is packed.
-inline void PackTaps(const MbconvGeometry& g, ConstView w, const Team& team) {
-  Pack(w, 1, 0, g.kernel * g.kernel * g.expanded, 1, team.scratch.shared().taps, team.thread,
-       team.threads);
+// The depthwise weights as f32, each thread its part of them.
+inline void WidenTaps(const MbconvGeometry& g, const ConstView& w, const Team& team) {
+  const Range taps = team.Mine(g.kernel * g.kernel * g.expanded);
+  float* to = team.scratch.shared().taps;
+  for (std::int64_t i = taps.begin; i < taps.end; ++i) {
+    to[i] = w.dtype == DType::kBf16 ? Widen(w.As<BFloat16>()[i]) : w.As<float>()[i];
+  }
 }
 
 inline Affine AffineOf(const ConstView& mean, const float* scale, const MbconvStage& stage,

@@ -15,19 +15,13 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/core/bfloat16.h"
+#include "kernels/conv/row_factors-inl.h"
 #include "kernels/core/lanes-inl.h"
 #include "kernels/core/read_ahead.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine {
 namespace HWY_NAMESPACE {
-
-using ProductTag = hn::ScalableTag<float>;
-using ProductVector = hn::Vec<ProductTag>;
-HWY_INLINE std::int64_t ProductLanes() {
-  return static_cast<std::int64_t>(hn::Lanes(ProductTag()));
-}
 
 // Rows of a tile of `kVectors` vectors: sums, a row of the packed matrix and one more value stay in
 // registers.
@@ -53,15 +47,12 @@ HWY_INLINE void ForEachPanel(std::int64_t columns, const Visit& visit) {
   if (left == 1) visit(std::integral_constant<int, 1>(), column);
 }
 
-HWY_INLINE float ToFloat(float value) { return value; }
-HWY_INLINE float ToFloat(BFloat16 value) { return Widen(value); }
-
 // packed = the (depth, columns) matrix whose element (d, j) is w[d * depth_step + j * column_step],
-// panel after panel, a panel's row contiguous, filled up with zeros. Panels are dealt out to
-// `parts` callers.
-template <class T>
+// panel after panel, a row of a panel's factors contiguous, filled up with zeros. Panels are dealt
+// out to `parts` callers.
+template <class T, class Factor>
 HWY_INLINE void PackPanels(const T* w, std::int64_t depth, std::int64_t depth_step,
-                           std::int64_t columns, std::int64_t column_step, float* packed,
+                           std::int64_t columns, std::int64_t column_step, Factor* packed,
                            std::int64_t part, std::int64_t parts) {
   std::int64_t index = 0;
   ForEachPanel(columns, [&](auto vectors, std::int64_t column) HWY_ATTR {
@@ -69,10 +60,13 @@ HWY_INLINE void PackPanels(const T* w, std::int64_t depth, std::int64_t depth_st
     const std::int64_t width = vectors * ProductLanes();
     const std::int64_t filled = std::min(width, columns - column);
     const T* from = w + column * column_step;
-    float* to = packed + column * depth;
-    for (std::int64_t d = 0; d < depth; ++d, from += depth_step, to += width) {
-      for (std::int64_t j = 0; j < filled; ++j) to[j] = ToFloat(from[j * column_step]);
-      std::fill(to + filled, to + width, 0.0f);
+    Factor* to = packed + column * Factors<Factor>(depth);
+    for (std::int64_t d = 0; d < depth; d += kNeighbours<Factor>, to += width) {
+      for (std::int64_t j = 0; j < filled; ++j) {
+        to[j] =
+            FactorOf(from + d * depth_step + j * column_step, depth_step, d + 1 == depth, Factor{});
+      }
+      std::fill(to + filled, to + width, Factor{});
     }
   });
 }
@@ -114,10 +108,10 @@ HWY_INLINE void PrefetchTile(const T* first, std::int64_t step) {
 // finish(lanes, row, column, values) gets rows [row, row + kRows) of a * packed, one vector of
 // columns at a time. Before, finish.Prefetch<kRows, kVectors>(row, column) may ask for the memory
 // that it will touch, which arrives while the tile is summed up; what `ahead` has is asked for in
-// passing. a (rows, depth).
-template <int kRows, int kVectors, class Finish>
-HWY_INLINE void ProductTile(const float* a, std::int64_t a_step, std::int64_t depth,
-                            const float* panel, std::int64_t row, std::int64_t column,
+// passing. a (rows, depth), both in factors.
+template <int kRows, int kVectors, class Factor, class Finish>
+HWY_INLINE void ProductTile(const Factor* a, std::int64_t a_step, std::int64_t depth,
+                            const Factor* panel, std::int64_t row, std::int64_t column,
                             std::int64_t columns, const Finish& finish, ReadAhead& ahead) {
   const ProductTag d;
   const std::int64_t width = ProductLanes();
@@ -133,12 +127,12 @@ HWY_INLINE void ProductTile(const float* a, std::int64_t a_step, std::int64_t de
     lines.Ask();
     ProductVector b[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) b[v] = hn::LoadU(d, panel + v * width);
+    for (int v = 0; v < kVectors; ++v) b[v] = LoadFactors(panel + v * width);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const ProductVector value = hn::Set(d, a[r * a_step + k]);
+      const ProductVector value = SetFactors(a[r * a_step + k]);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[v][r] = hn::MulAdd(value, b[v], sums[v][r]);
+      for (int v = 0; v < kVectors; ++v) sums[v][r] = MultiplyAdd(a, value, b[v], sums[v][r]);
     }
   }
 #pragma GCC unroll 4
@@ -147,29 +141,33 @@ HWY_INLINE void ProductTile(const float* a, std::int64_t a_step, std::int64_t de
   }
 }
 
-// a * packed for `rows` rows of a; see ProductTile.
-template <class Finish>
-HWY_INLINE void MultiplyRows(const float* a, std::int64_t a_step, std::int64_t rows,
-                             std::int64_t depth, const float* packed, std::int64_t columns,
+// a * packed for `rows` rows of a; see ProductTile. Tiles begin at even rows where factors are
+// pairs.
+template <class Factor, class Finish>
+HWY_INLINE void MultiplyRows(const Factor* a, std::int64_t a_step, std::int64_t rows,
+                             std::int64_t depth, const Factor* packed, std::int64_t columns,
                              const Finish& finish, ReadAhead& ahead) {
   ForEachPanel(columns, [&](auto vectors, std::int64_t column) HWY_ATTR {
     constexpr int kVectors = decltype(vectors)::value;
-    constexpr int kRows = TileRows<kVectors>();
-    const float* panel = packed + column * depth;
+    const Factor* panel = packed + column * depth;
     std::int64_t row = 0;
-    for (; row + kRows <= rows; row += kRows) {
-      ProductTile<kRows, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
-                                   finish, ahead);
-    }
-    for (; row < rows; ++row) {
-      ProductTile<1, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns, finish,
-                               ahead);
+    const auto tile = [&](auto tile_rows) HWY_ATTR {
+      ProductTile<tile_rows, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
+                                       finish, ahead);
+      row += tile_rows;
+    };
+    constexpr int kRows = TileRows<kVectors>();
+    constexpr int kFewRows = static_cast<int>(kNeighbours<Factor>);
+    while (row + kRows <= rows) tile(std::integral_constant<int, kRows>());
+    while (row + kFewRows <= rows) tile(std::integral_constant<int, kFewRows>());
+    if constexpr (kFewRows > 1) {
+      if (row < rows) tile(std::integral_constant<int, 1>());
     }
   });
 }
 
-template <int kRows, int kVectors>
-HWY_INLINE void OuterProductTile(const float* a, std::int64_t a_step, const float* b,
+template <int kRows, int kVectors, class Factor>
+HWY_INLINE void OuterProductTile(const Factor* a, std::int64_t a_step, const Factor* b,
                                  std::int64_t b_step, std::int64_t rows, float* sums_at,
                                  std::int64_t sums_step, ReadAhead& ahead) {
   const ProductTag d;
@@ -187,12 +185,12 @@ HWY_INLINE void OuterProductTile(const float* a, std::int64_t a_step, const floa
     lines.Ask();
     ProductVector values[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) values[v] = hn::LoadU(d, b + v * width);
+    for (int v = 0; v < kVectors; ++v) values[v] = LoadFactors(b + v * width);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const ProductVector factor = hn::Set(d, a[i]);
+      const ProductVector factor = SetFactors(a[i]);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(factor, values[v], sums[i][v]);
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = MultiplyAdd(a, factor, values[v], sums[i][v]);
     }
   }
 #pragma GCC unroll 16
@@ -204,10 +202,11 @@ HWY_INLINE void OuterProductTile(const float* a, std::int64_t a_step, const floa
   }
 }
 
-// sums (m, columns) += a^T b over `rows` rows. a (rows, m), b (rows, columns); rows of `b` and
-// `sums` are padded to whole vectors. What `ahead` has is asked for in passing.
-HWY_INLINE void AddOuterProducts(const float* a, std::int64_t a_step, std::int64_t m,
-                                 const float* b, std::int64_t b_step, std::int64_t columns,
+// sums (m, columns) += a^T b over `rows` rows of factors. a (rows, m), b (rows, columns); rows of
+// `b` and `sums` are padded to whole vectors. What `ahead` has is asked for in passing.
+template <class Factor>
+HWY_INLINE void AddOuterProducts(const Factor* a, std::int64_t a_step, std::int64_t m,
+                                 const Factor* b, std::int64_t b_step, std::int64_t columns,
                                  std::int64_t rows, float* sums, std::int64_t sums_step,
                                  ReadAhead& ahead) {
   ForEachPanel(columns, [&](auto vectors, std::int64_t column) HWY_ATTR {

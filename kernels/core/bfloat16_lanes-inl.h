@@ -30,8 +30,9 @@ HWY_INLINE hn::Vec<D> WidenLanes(D d, hn::Vec<BFloat16Bits<D>> bits) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, bits)));
 }
 
+// The bf16 nearest to `value` in the upper half of each lane; the lower halves are undefined.
 template <class D>
-HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowLanes(D /*d*/, hn::Vec<D> value) {
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> RoundLanes(D /*d*/, hn::Vec<D> value) {
   const hn::RebindToUnsigned<D> wide;
   const auto bits = hn::BitCast(wide, value);
   // Half a unit in the last place, less one where the even neighbour is below.
@@ -39,8 +40,12 @@ HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowLanes(D /*d*/, hn::Vec<D> value) {
   const auto rounded = hn::Add(hn::Add(bits, hn::Set(wide, 0x7fffu)), odd);
   const auto quiet_nan = hn::Or(bits, hn::Set(wide, 0x400000u));
   const auto is_nan = hn::RebindMask(wide, hn::IsNaN(value));
-  const auto result = hn::IfThenElse(is_nan, quiet_nan, rounded);
-  return hn::TruncateTo(BFloat16Bits<D>(), hn::ShiftRight<16>(result));
+  return hn::IfThenElse(is_nan, quiet_nan, rounded);
+}
+
+template <class D>
+HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowLanes(D d, hn::Vec<D> value) {
+  return hn::TruncateTo(BFloat16Bits<D>(), hn::ShiftRight<16>(RoundLanes(d, value)));
 }
 
 #if HWY_TARGET == HWY_AVX3
@@ -57,7 +62,7 @@ HWY_INLINE hn::Vec<hn::ScalableTag<float>> WidenLanes(
 // Half as many instructions as above: the mask adds, one fix-up keeps NaNs, one permutation cuts.
 // AVX512-BF16's own conversion would flush subnormals, so that processors with and without it
 // would not agree.
-HWY_INLINE hn::Vec<BFloat16Bits<hn::ScalableTag<float>>> NarrowLanes(
+HWY_INLINE hn::Vec<hn::ScalableTag<std::uint32_t>> RoundLanes(
     hn::ScalableTag<float>, hn::Vec<hn::ScalableTag<float>> value) {
   const __m512i bits = _mm512_castps_si512(value.raw);
   const __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
@@ -68,13 +73,27 @@ HWY_INLINE hn::Vec<BFloat16Bits<hn::ScalableTag<float>>> NarrowLanes(
   const __m512i keep_nans = _mm512_set1_epi32(0x22);
   const __m512 fixed =
       _mm512_fixupimm_ps(_mm512_castsi512_ps(rounded), value.raw, keep_nans, /*exceptions=*/0);
+  return hn::Vec<hn::ScalableTag<std::uint32_t>>{_mm512_castps_si512(fixed)};
+}
+
+HWY_INLINE hn::Vec<BFloat16Bits<hn::ScalableTag<float>>> NarrowLanes(
+    hn::ScalableTag<float> d, hn::Vec<hn::ScalableTag<float>> value) {
   const __m512i upper_halves =
       _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
                        31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-  const __m512i packed = _mm512_permutexvar_epi16(upper_halves, _mm512_castps_si512(fixed));
+  const __m512i packed = _mm512_permutexvar_epi16(upper_halves, RoundLanes(d, value).raw);
   return hn::Vec<BFloat16Bits<hn::ScalableTag<float>>>{_mm512_castsi512_si256(packed)};
 }
 #endif
+
+// Lane by lane the bf16 nearest to `low` in the lower half and that nearest to `high` in the upper
+// one.
+template <class D>
+HWY_INLINE hn::Vec<D> PairLanes(D d, hn::Vec<D> low, hn::Vec<D> high) {
+  const hn::RebindToUnsigned<D> wide;
+  const auto upper = hn::And(RoundLanes(d, high), hn::Set(wide, 0xffff0000u));
+  return hn::BitCast(d, hn::Or(hn::ShiftRight<16>(RoundLanes(d, low)), upper));
+}
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE

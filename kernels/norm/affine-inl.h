@@ -74,8 +74,8 @@ struct PassedBounds {
 // Floats ahead of a pass over memory that it asks for.
 inline constexpr std::int64_t kAhead = 1024;
 
-// Calls visit(lanes, channel, row, std::integral_constant<int, count>) for groups of a few rows and
-// all channels of them, so that memory is read in as many long runs and a channel's parameters are
+// Calls visit(lanes, channel, row, std::integral_constant<int, count>) for groups of 4, 2 or, at the
+// end, 1 rows and all channels of them, so that memory is read in as many long runs and a channel's parameters are
 // loaded once for all.
 template <class Visit>
 HWY_INLINE void ForRowGroups(std::int64_t rows, std::int64_t c, const Visit& visit) {
@@ -87,7 +87,8 @@ HWY_INLINE void ForRowGroups(std::int64_t rows, std::int64_t c, const Visit& vis
     });
   };
   for (; row + kRows <= rows; row += kRows) take(std::integral_constant<int, kRows>());
-  for (; row < rows; ++row) take(std::integral_constant<int, 1>());
+  for (; row + 2 <= rows; row += 2) take(std::integral_constant<int, 2>());
+  if (row < rows) take(std::integral_constant<int, 1>());
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -301,6 +301,32 @@ TEST_F(MbconvTest, TheSameCallGivesTheSameBits) {
   EXPECT_EQ(std::memcmp(first.data(), second.data(), first.size() * sizeof(float)), 0);
 }
 
+// Odd sizes, so that panels have padding on every side.
+TEST_F(MbconvTest, WhatScratchHeldBeforeDoesNotMatter) {
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const Block block = MakeBlock(
+        {.n = 1, .h = 7, .w = 7, .c_in = 7, .expanded = 21, .c_out = 5, .kernel = 3, .stride = 1},
+        dtype);
+    const MbconvForward::Args forward = Forward(block, true);
+    const MbconvBackward::Args backward = Backward(block, true);
+    const std::size_t bytes = std::max(Ours<MbconvForward>().workspace_bytes(context(), forward),
+                                       Ours<MbconvBackward>().workspace_bytes(context(), backward));
+    const auto results_after = [&](int byte) {
+      std::memset(context().Workspace(bytes), byte, bytes);
+      Ours<MbconvForward>().run(context(), forward);
+      std::memset(context().Workspace(bytes), byte, bytes);
+      Ours<MbconvBackward>().run(context(), backward);
+      std::string bits;
+      for (const Tensor* t : {&block.y, &block.dx, &block.expand.dw, &block.project.dw}) {
+        bits.append(static_cast<const char*>(t->data()), static_cast<std::size_t>(t->bytes()));
+      }
+      return bits;
+    };
+    const int kNans = 0xff;
+    EXPECT_EQ(results_after(0), results_after(kNans)) << Name(dtype);
+  }
+}
+
 // Against the statistics of the e1 that was written: sums of plain squares in f32 would be off by
 // (mean / deviation)^2 roundings, a third of the deviation here.
 TEST_F(MbconvTest, AMeanFarFromZeroCostsNoAccuracy) {
