@@ -20,8 +20,8 @@ std::string ImageName(std::int64_t size, std::int64_t channels, std::int64_t n) 
 
 std::vector<KernelCase> AllKernelCases() {
   std::vector<KernelCase> all;
-  for (auto make :
-       {DepthwiseCases, PointwiseCases, StemCases, NormCases, MbconvCases, SmallOperatorCases}) {
+  for (auto make : {DepthwiseCases, PointwiseCases, StemCases, NormCases, MbconvCases,
+                    FusedPointwiseCases, SmallOperatorCases}) {
     for (KernelCase& one : make()) all.push_back(std::move(one));
   }
   // Rows of one operator together, operators in the order in which they come first.

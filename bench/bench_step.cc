@@ -8,6 +8,7 @@
 
 #include "bench/commands.h"
 #include "bench/document.h"
+#include "bench/fixed_network.h"
 #include "bench/harness.h"
 #include "bench/pytorch_peer.h"
 #include "bench/search_step.h"
@@ -219,6 +220,7 @@ Json BenchStep(const BenchOptions& options) {
       ProfileSpace(bench, space, batch, options, rows, recorded);
     } else {
       TimeSpace(bench, space, batch, options, limits, rows);
+      CompareFixedNetwork(bench, space, batch, options, rows);
       if (has_peer) has_peer = ComparePytorch(bench, space, batch, options, rows);
     }
     bench.allocator().ReleaseCached();

@@ -66,12 +66,22 @@ std::vector<KernelCase> PointwiseCases();
 std::vector<KernelCase> StemCases();
 std::vector<KernelCase> NormCases();
 std::vector<KernelCase> MbconvCases();
+std::vector<KernelCase> FusedPointwiseCases();
 std::vector<KernelCase> SmallOperatorCases();
 
 // oneDNN's depthwise backward-weights for any kernel size, which the program's table leaves out as
 // too slow, so that the benchmark can show how slow.
 struct DepthwiseConvBackwardWeights;
 KernelEntry<DepthwiseConvBackwardWeights> UnguardedDepthwiseVendor();
+
+// The first of the table's that is `impl`. Throws kUnsupported where there is none.
+template <class Op>
+const KernelEntry<Op>& EntryOf(Workbench& bench, Impl impl) {
+  for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) {
+    if (entry.impl == impl) return entry;
+  }
+  Throw(ErrorCode::kUnsupported, Op::kName, ": has no ", Name(impl), " implementation");
+}
 
 // Verifies and times every implementation of Op that takes `args`. `extra_vendor` takes the
 // vendor's place where the table's declines. Throws what verification throws.

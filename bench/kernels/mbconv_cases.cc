@@ -33,14 +33,6 @@ constexpr Block kBlocks[] = {
     {128, 7, 32, 192, 32, 1},
 };
 
-template <class Op>
-const KernelEntry<Op>& EntryOf(Workbench& bench, Impl impl) {
-  for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) {
-    if (entry.impl == impl) return entry;
-  }
-  Throw(ErrorCode::kUnsupported, Op::kName, ": has no ", Name(impl), " implementation");
-}
-
 KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g,
                      DType dtype) {
   if (timing.only_choices) return {};  // a step is no operator

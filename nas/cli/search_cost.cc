@@ -102,6 +102,7 @@ SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architect
   SearchCost cost{.images = images,
                   .held_out = held_out,
                   .batch = recipe.batch,
+                  .train_batch = TrainBatch(recipe),
                   .batches_per_epoch = batches(recipe.batch),
                   .warmup = {},
                   .search = {},
@@ -121,6 +122,14 @@ SearchCost CostOfSearch(const Recipe& recipe, const ArchitectureSteps& architect
   cost.train = phase(recipe.train_epochs, recipe.train_epochs * batches(TrainBatch(recipe)), 0,
                      steps.training);
   return cost;
+}
+
+double SearchCost::times_training_steps() const {
+  if (train.weight_steps == 0) return 0;
+  const auto steps = static_cast<double>(warmup.weight_steps + search.weight_steps);
+  const double images_ratio = static_cast<double>(batch) / static_cast<double>(train_batch);
+  const double training_step = train.seconds / static_cast<double>(train.weight_steps);
+  return search_seconds() / (steps * images_ratio * training_step);
 }
 
 std::string CostText(const SearchCost& cost, const CostRates& rates, const CostContext& context) {
@@ -144,7 +153,8 @@ std::string CostText(const SearchCost& cost, const CostRates& rates, const CostC
   text += fmt::format("  {:<10}warm-up and search: {} device-hours", "search",
                       HoursText(cost.search_seconds()));
   if (cost.train.seconds > 0) {
-    text += fmt::format(", {:.2f} times the training", cost.search_seconds() / cost.train.seconds);
+    text += fmt::format(", {:.2f} times the training, {:.2f} times one of as many steps",
+                        cost.search_seconds() / cost.train.seconds, cost.times_training_steps());
   }
   text += "\n" + RatesText(cost, rates);
   text += "\n  Published searches for ImageNet, GPU-hours\n";
@@ -156,32 +166,36 @@ std::string CostText(const SearchCost& cost, const CostRates& rates, const CostC
 }
 
 std::string CostJson(const SearchCost& cost, const CostRates& rates, const CostContext& context) {
-  Json json{{"space", context.space},
-            {"data", context.data},
-            {"algorithm", context.algorithm},
-            {"device", context.device},
-            {"device_name", context.device_name},
-            {"threads", context.threads},
-            {"dtype", "f32"},
-            {"measured",
-             {{"batch", context.measured_batch},
-              {"weight_seconds", context.measured.weight},
-              {"architecture_seconds", context.measured.architecture},
-              {"training_seconds", context.measured.training}}},
-            {"images", cost.images},
-            {"held_out", cost.held_out},
-            {"batch", cost.batch},
-            {"batches_per_epoch", cost.batches_per_epoch},
-            {"phases",
-             {{"warmup", PhaseJson(cost.warmup)},
-              {"search", PhaseJson(cost.search)},
-              {"train", PhaseJson(cost.train)}}},
-            {"device_hours",
-             {{"search", Hours(cost.search_seconds())}, {"total", Hours(cost.total_seconds())}}},
-            {"kilowatt_hours", RatedJson(cost, rates.watts, KilowattHours)},
-            {"price", RatedJson(cost, rates.price_per_hour,
-                                [](double rate, double s) { return rate * Hours(s); })},
-            {"published", Json::array()}};
+  Json json{
+      {"space", context.space},
+      {"data", context.data},
+      {"algorithm", context.algorithm},
+      {"device", context.device},
+      {"device_name", context.device_name},
+      {"threads", context.threads},
+      {"dtype", "f32"},
+      {"measured",
+       {{"batch", context.measured_batch},
+        {"weight_seconds", context.measured.weight},
+        {"architecture_seconds", context.measured.architecture},
+        {"training_seconds", context.measured.training}}},
+      {"images", cost.images},
+      {"held_out", cost.held_out},
+      {"batch", cost.batch},
+      {"batches_per_epoch", cost.batches_per_epoch},
+      {"phases",
+       {{"warmup", PhaseJson(cost.warmup)},
+        {"search", PhaseJson(cost.search)},
+        {"train", PhaseJson(cost.train)}}},
+      {"device_hours",
+       {{"search", Hours(cost.search_seconds())}, {"total", Hours(cost.total_seconds())}}},
+      {"kilowatt_hours", RatedJson(cost, rates.watts, KilowattHours)},
+      {"price", RatedJson(cost, rates.price_per_hour,
+                          [](double rate, double s) { return rate * Hours(s); })},
+      {"times_training",
+       cost.train.seconds > 0 ? Json(cost.search_seconds() / cost.train.seconds) : Json()},
+      {"times_training_steps", cost.train.seconds > 0 ? Json(cost.times_training_steps()) : Json()},
+      {"published", Json::array()}};
   for (const PublishedSearch& published : kPublished) {
     json["published"].push_back({{"name", published.name},
                                  {"gpu_hours", published.gpu_hours},

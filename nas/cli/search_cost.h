@@ -25,6 +25,7 @@ struct SearchCost {
   std::int64_t images = 0;    // of the training set
   std::int64_t held_out = 0;  // of them, for the architecture
   std::int64_t batch = 0;     // of the recipe
+  std::int64_t train_batch = 0;
   // The last batch of an epoch may be smaller: 4,810 batches of 256 for ImageNet, as published. A
   // search leaves it out, one step an epoch.
   std::int64_t batches_per_epoch = 0;
@@ -34,6 +35,9 @@ struct SearchCost {
 
   double search_seconds() const { return warmup.seconds + search.seconds; }
   double total_seconds() const { return search_seconds() + train.seconds; }
+  // How long the search takes beside training alone for as many weight steps; 0 where the recipe
+  // does not train.
+  double times_training_steps() const;
 };
 
 // Of a weight and an architecture step of the search, and of a weight step along one path, which a

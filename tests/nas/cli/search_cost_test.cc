@@ -54,6 +54,16 @@ TEST(SearchCostTest, MultipliesStepsBySeconds) {
   EXPECT_DOUBLE_EQ(cost.total_seconds(), cost.search_seconds() + cost.train.seconds);
 }
 
+TEST(SearchCostTest, ComparesWithTrainingForAsManySteps) {
+  // 769,600 weight steps of 8 s and 114,478 architecture steps of 16 s beside 769,600 of 4 s.
+  const SearchCost cost = ImageNetCost({.weight = 8, .architecture = 16, .training = 4});
+  EXPECT_NEAR(cost.times_training_steps(), 2 * (1 + 114'478.0 * 2 / 769'600), 1e-12);
+  Recipe recipe = LoadSpace("fashion").recipe;
+  recipe.train_epochs = 0;
+  const StepSeconds steps{.weight = 1, .architecture = 1, .training = 1};
+  EXPECT_EQ(CostOfSearch(recipe, ArchitectureOf(recipe), 60'000, steps).times_training_steps(), 0);
+}
+
 TEST(SearchCostTest, RefusesTooFewImages) {
   Recipe recipe = LoadSpace("fashion").recipe;  // batches of 64, a tenth held out
   EXPECT_NO_THROW(CostOfSearch(recipe, ArchitectureOf(recipe), 72, {}));
@@ -80,7 +90,7 @@ TEST(SearchCostTest, SaysHoursEnergyPriceAndWhatOthersPaid) {
   training       300       1,443,000                     0         3,207
   total                                                            5,426
 
-  search    warm-up and search: 2,219 device-hours, 0.69 times the training
+  search    warm-up and search: 2,219 device-hours, 0.69 times the training, 1.30 times one of as many steps
   energy    search 221.9 kWh, with training 542.6 kWh, at 100 W
   price     search 221.90, with training 542.57, at 0.1 an hour
 
