@@ -4,79 +4,18 @@
 // Where backward reads an activated tensor, it is normalised again from what the convolution gave,
 // by the same operator, so that no more is kept than the fused block keeps.
 // SPDX-License-Identifier: MIT
-#include <map>
-
+#include "kernels/conv/composition.h"
 #include "kernels/conv/depthwise_conv.h"
 #include "kernels/conv/mbconv_check.h"
 #include "kernels/conv/pointwise_conv.h"
-#include "kernels/core/bfloat16.h"
-#include "kernels/core/kernel_registry.h"
 #include "kernels/norm/batch_norm.h"
 
 namespace nasengine {
 namespace {
 
-template <class Op>
-const KernelEntry<Op>& ReferenceOf(const Context& context) {
-  for (const KernelEntry<Op>& entry : context.registry().template Entries<Op>()) {
-    if (entry.impl == Impl::kReference) return entry;
-  }
-  Throw(ErrorCode::kUnsupported, Op::kName, ": has no reference");
-}
-
-// How each operator of the block is run.
-struct ByPolicy {
-  template <class Op>
-  void Run(Context& context, const typename Op::Args& args) {
-    Dispatch<Op>(context, args);
-  }
-};
-
-struct ByReference {
-  template <class Op>
-  void Run(Context& context, const typename Op::Args& args) {
-    ReferenceOf<Op>(context).run(context, args);
-  }
-};
-
-// Runs nothing, but sees to the scratch that running by policy would need.
-struct Preparing {
-  template <class Op>
-  void Run(Context& context, const typename Op::Args& args) {
-    const KernelEntry<Op>& entry = context.registry().template Select<Op>(context, args);
-    if (entry.workspace_bytes) context.ReserveWorkspace(entry.workspace_bytes(context, args));
-  }
-};
-
-// Runs the references and notes how much rounding each result allows: the operator's own unit, once
-// for itself and once for each operator before it, whose errors it passes on. In bf16 every term
-// of what comes after the first may differ by a rounding to bf16, of a tensor that one
-// implementation stores and another never does.
-struct Measuring {
-  template <class Op>
-  void Run(Context& context, const typename Op::Args& args) {
-    ++operators;
-    const double roundings = operators > 1 && dtype == DType::kBf16 ? kBf16Roundings : 1;
-    typename Op::Args copy = args;
-    const std::vector<View*> outputs = Op::Outputs(copy);
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      if (outputs[i]->empty()) continue;
-      scales[outputs[i]->data] = roundings * operators * Op::ErrorScale(args, static_cast<int>(i));
-    }
-    ReferenceOf<Op>(context).run(context, args);
-  }
-
-  // How many times half a unit in the last place of bf16 the comparison's 8 f32 epsilons are.
-  static constexpr double kBf16Roundings = 0x1p-9 / (8 * 0x1p-23);
-
-  DType dtype;
-  int operators = 0;
-  std::map<const void*, double> scales{};
-};
-
-Tensor Temporary(Context& context, const Shape& shape, DType dtype) {
-  return context.Empty(shape, dtype, MemoryCategory::kActivations);
-}
+using composition::ByPolicy;
+using composition::ByReference;
+using composition::Temporary;
 
 template <class How>
 void Normalise(Context& context, How& how, const MbconvNorm& norm, Activation activation, View from,
@@ -223,70 +162,38 @@ void ComposeBackward(Context& context, How& how, const MbconvBackward::Args& arg
       context, {.geometry = g.expand(), .dy = g1, .w = args.expand.w, .dx = args.dx});
 }
 
+struct Composition {
+  template <class How>
+  static void Run(Context& context, How& how, const MbconvForward::Args& args) {
+    ComposeForward(context, how, args);
+  }
+  template <class How>
+  static void Run(Context& context, How& how, const MbconvBackward::Args& args) {
+    ComposeBackward(context, how, args);
+  }
+};
+
 template <class How>
-void Compose(Context& context, How& how, const MbconvForward::Args& args) {
-  ComposeForward(context, how, args);
-}
-template <class How>
-void Compose(Context& context, How& how, const MbconvBackward::Args& args) {
-  ComposeBackward(context, how, args);
-}
-
-template <class Op, class How>
-void RunComposed(Context& context, const typename Op::Args& args) {
-  How how;
-  Compose(context, how, args);
-}
-
-template <class Op>
-void Register(KernelRegistry& registry, Impl impl, const char* name,
-              void (*run)(Context&, const typename Op::Args&)) {
-  registry.Register(KernelEntry<Op>{.impl = impl,
-                                    .name = name,
-                                    .declines = nullptr,
-                                    .workspace_bytes =
-                                        [](Context& context, const typename Op::Args& args) {
-                                          RunComposed<Op, Preparing>(context, args);
-                                          return context.workspace_bytes();
-                                        },
-                                    .run = run});
-}
-
-DType StorageOf(const MbconvForward::Args& args) { return args.x.dtype; }
-DType StorageOf(const MbconvBackward::Args& args) { return args.dy.dtype; }
-
-template <class Op>
-std::vector<double> MeasureScales(Context& context, const typename Op::Args& args) {
-  typename Op::Args own = args;
-  const std::vector<Tensor> copies = internal::RedirectOutputs<Op>(context, own);
-  Measuring how{.dtype = StorageOf(args)};
-  Compose(context, how, own);
-  std::vector<double> scales;
-  for (const Tensor& copy : copies) scales.push_back(copy.defined() ? how.scales[copy.data()] : 0);
-  return scales;
+void Register(KernelRegistry& registry, Impl impl, const char* name) {
+  composition::Register<MbconvForward, Composition, How>(registry, impl, name);
+  composition::Register<MbconvBackward, Composition, How>(registry, impl, name);
 }
 
 }  // namespace
 
 std::vector<double> MbconvForward::ErrorScales(Context& context, const Args& args) {
-  return MeasureScales<MbconvForward>(context, args);
+  return composition::MeasureScales<MbconvForward, Composition>(context, args, args.x.dtype);
 }
 std::vector<double> MbconvBackward::ErrorScales(Context& context, const Args& args) {
-  return MeasureScales<MbconvBackward>(context, args);
+  return composition::MeasureScales<MbconvBackward, Composition>(context, args, args.dy.dtype);
 }
 
 void RegisterMbconvReference(KernelRegistry& registry) {
-  Register<MbconvForward>(registry, Impl::kReference, "reference",
-                          RunComposed<MbconvForward, ByReference>);
-  Register<MbconvBackward>(registry, Impl::kReference, "reference",
-                           RunComposed<MbconvBackward, ByReference>);
+  Register<ByReference>(registry, Impl::kReference, "reference");
 }
 
 void RegisterMbconvComposed(KernelRegistry& registry) {
-  Register<MbconvForward>(registry, Impl::kVendor, "composed",
-                          RunComposed<MbconvForward, ByPolicy>);
-  Register<MbconvBackward>(registry, Impl::kVendor, "composed",
-                           RunComposed<MbconvBackward, ByPolicy>);
+  Register<ByPolicy>(registry, Impl::kVendor, "composed");
 }
 
 }  // namespace nasengine
