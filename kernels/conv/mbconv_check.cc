@@ -155,6 +155,29 @@ void CheckArguments(const MbconvBackward::Args& args) {
             ": g1 and g2 are one tensor, stride is ", g.stride);
 }
 
+void CheckArguments(const MbconvInference::Args& args) {
+  const char* op = MbconvInference::kName;
+  const MbconvGeometry& g = args.geometry;
+  const bool expands = !args.expand.w.empty();
+  CheckGeometry(op, g, expands);
+  const auto check = [op](const char* name, ConstView view, const Shape& shape) {
+    CheckView(op, name, view, shape, DType::kF32);
+  };
+  check("x", args.x, g.InputShape());
+  if (expands) {
+    check("expand.w", args.expand.w, {g.expanded, g.c_in});
+    check("expand.bias", args.expand.bias, {g.expanded});
+  }
+  check("depthwise.w", args.depthwise.w, {g.kernel, g.kernel, g.expanded});
+  check("depthwise.bias", args.depthwise.bias, {g.expanded});
+  check("project.w", args.project.w, {g.c_out, g.expanded});
+  check("project.bias", args.project.bias, {g.c_out});
+  check("y", args.y, g.OutputShape());
+  NAS_CHECK(!args.residual || g.OutputShape() == g.InputShape(), op, ": residual, yet x is ",
+            ToString(g.InputShape()), " and y ", ToString(g.OutputShape()));
+  NAS_CHECK(args.y.data != args.x.data || args.y.elements() == 0, op, ": y is x");
+}
+
 std::vector<View*> MbconvForward::Outputs(Args& args) {
   std::vector<View*> outputs = {&args.e1, &args.e2, &args.o, &args.y};
   for (Statistics* statistics :

@@ -18,20 +18,6 @@ namespace {
 
 using mbconv::ChannelSums;
 
-// The rows of the kernel for output row y of a map with stride S.
-template <int K, int S, class L>
-HWY_INLINE KernelRows<K> RowsOfOutput(const DepthwiseSizes& s, const L&,
-                                      const RollingWindow& window, std::int64_t y, std::int64_t c) {
-  KernelRows<K> rows;
-  const std::int64_t first = y * S - s.pad();
-  rows.begin = static_cast<int>(std::max<std::int64_t>(0, -first));
-  rows.end = static_cast<int>(std::min<std::int64_t>(K, s.h - first));
-  for (int kh = rows.begin; kh < rows.end; ++kh) {
-    rows.at[kh] = window.At(first + kh, -s.pad(), c);
-  }
-  return rows;
-}
-
 // Output rows [y_begin, y_end) of one image, all in the window.
 template <class Element, int K, int S, int T>
 HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const RollingWindow& window,
@@ -45,7 +31,7 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const RollingWin
     V sum = lanes.Load(sums.block + c);
     V squares = lanes.Load(sums.block + sums.c + c);
     for (std::int64_t y = y_begin; y < y_end; ++y) {
-      const KernelRows<K> rows = RowsOfOutput<K, S>(s, lanes, window, y, c);
+      const KernelRows<K> rows = RowsOfOutput<K, S>(s, window, y, c);
       Element* to = out + y * s.out_w * s.c + c;
       for (std::int64_t x = 0; x < s.out_w; x += T) {
         V values[T];
@@ -89,6 +75,7 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
   const std::int64_t block = s.step() / S;
   const bool stream = Streams(job.out);
   RollingWindow window = InWindow(s, scratch);
+  window.Clear();
   for (std::int64_t row = begin; row < end;) {
     const std::int64_t n = row / s.out_h;
     const std::int64_t y_end = std::min(s.out_h, end - n * s.out_h);

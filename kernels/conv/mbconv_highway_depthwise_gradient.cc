@@ -235,6 +235,8 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
   const bool reads_input = job.in_norm != nullptr || job.dw != nullptr;
   RollingWindow in = InWindow(s, scratch);
   RollingWindow gradient = GradientWindow(s, scratch + s.in_window_floats());
+  in.Clear();
+  gradient.Clear();
   for (std::int64_t n = begin; n < end; ++n) {
     const Element* image = reads_input ? job.in.As<Element>() + n * s.h * s.w * s.c : nullptr;
     in.StartImage(0);

@@ -43,8 +43,17 @@ class RollingWindow {
         rows_(rows),
         columns_(columns),
         row_floats_(columns * mbconv::Padded(c)),
-        left_(left) {
-    std::fill(data, data + rows * row_floats_, 0.0f);
+        left_(left) {}
+
+  // Zeros everywhere.
+  void Clear() const { std::fill(data_, data_ + rows_ * row_floats_, 0.0f); }
+  // Zeros in what surrounds rows of `width` columns.
+  void ClearBorder(std::int64_t width) const {
+    float* const end = data_ + rows_ * row_floats_;
+    for (float* row = data_; row < end; row += columns_ * kGroup) {
+      std::fill(row, row + left_ * kGroup, 0.0f);
+      std::fill(row + (left_ + width) * kGroup, row + columns_ * kGroup, 0.0f);
+    }
   }
 
   // Of channel c at (row, column).
@@ -120,12 +129,12 @@ struct KernelRows {
 
 // sums[t] += sum over kernel rows and taps of row[t * S + kw] * w[kh, kw]. In passing every kernel
 // row asks for kLines of `ahead`.
-template <int K, int S, int T, int kLines, class L, class V>
+template <int K, int S, int T, int kLines, class L, class V, class Ahead>
 HWY_INLINE void GatherTile(const L& lanes, const KernelRows<K>& rows, std::int64_t offset,
-                           const float* w, std::int64_t tap_step, V (&sums)[T], ReadAhead& ahead) {
-  ReadAhead::Lines lines = ahead.Take(kLines * (rows.end - rows.begin));
+                           const float* w, std::int64_t tap_step, V (&sums)[T], Ahead& ahead) {
+  auto lines = ahead.Take(kLines * (rows.end - rows.begin));
   for (int kh = rows.begin; kh < rows.end; ++kh) {
-    lines.Ask<kLines>();
+    lines.template Ask<kLines>();
     V taps[K];
 #pragma GCC unroll 8
     for (int kw = 0; kw < K; ++kw) taps[kw] = lanes.Load(w + (kh * K + kw) * tap_step);
@@ -141,6 +150,20 @@ HWY_INLINE void GatherTile(const L& lanes, const KernelRows<K>& rows, std::int64
       }
     }
   }
+}
+
+// The rows of the kernel for output row y of a map with stride S; c counts the window's channels.
+template <int K, int S>
+HWY_INLINE KernelRows<K> RowsOfOutput(const DepthwiseSizes& s, const RollingWindow& window,
+                                      std::int64_t y, std::int64_t c) {
+  KernelRows<K> rows;
+  const std::int64_t first = y * S - s.pad();
+  rows.begin = static_cast<int>(std::max<std::int64_t>(0, -first));
+  rows.end = static_cast<int>(std::min<std::int64_t>(K, s.h - first));
+  for (int kh = rows.begin; kh < rows.end; ++kh) {
+    rows.at[kh] = window.At(first + kh, -s.pad(), c);
+  }
+  return rows;
 }
 
 // Input rows and columns of a depthwise convolution's window.

@@ -109,10 +109,10 @@ HWY_INLINE void PrefetchTile(const T* first, std::int64_t step) {
 // columns at a time. Before, finish.Prefetch<kRows, kVectors>(row, column) may ask for the memory
 // that it will touch, which arrives while the tile is summed up; what `ahead` has is asked for in
 // passing. a (rows, depth), both in factors.
-template <int kRows, int kVectors, class Factor, class Finish>
+template <int kRows, int kVectors, class Factor, class Finish, class Ahead>
 HWY_INLINE void ProductTile(const Factor* a, std::int64_t a_step, std::int64_t depth,
                             const Factor* panel, std::int64_t row, std::int64_t column,
-                            std::int64_t columns, const Finish& finish, ReadAhead& ahead) {
+                            std::int64_t columns, const Finish& finish, Ahead& ahead) {
   const ProductTag d;
   const std::int64_t width = ProductLanes();
   finish.template Prefetch<kRows, kVectors>(row, column);
@@ -122,7 +122,7 @@ HWY_INLINE void ProductTile(const Factor* a, std::int64_t a_step, std::int64_t d
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) sums[v][r] = hn::Zero(d);
   }
-  ReadAhead::Lines lines = ahead.Take(depth);
+  auto lines = ahead.Take(depth);
   for (std::int64_t k = 0; k < depth; ++k, panel += kVectors * width) {
     lines.Ask();
     ProductVector b[kVectors];
@@ -141,28 +141,35 @@ HWY_INLINE void ProductTile(const Factor* a, std::int64_t a_step, std::int64_t d
   }
 }
 
-// a * packed for `rows` rows of a; see ProductTile. Tiles begin at even rows where factors are
-// pairs.
-template <class Factor, class Finish>
+// The columns of one panel for `rows` rows of a; see ProductTile. Tiles begin at even rows where
+// factors are pairs.
+template <int kVectors, class Factor, class Finish, class Ahead>
+HWY_INLINE void MultiplyPanel(const Factor* a, std::int64_t a_step, std::int64_t rows,
+                              std::int64_t depth, const Factor* panel, std::int64_t column,
+                              std::int64_t columns, const Finish& finish, Ahead& ahead) {
+  std::int64_t row = 0;
+  const auto tile = [&](auto tile_rows) HWY_ATTR {
+    ProductTile<tile_rows, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
+                                     finish, ahead);
+    row += tile_rows;
+  };
+  constexpr int kRows = TileRows<kVectors>();
+  constexpr int kFewRows = static_cast<int>(kNeighbours<Factor>);
+  while (row + kRows <= rows) tile(std::integral_constant<int, kRows>());
+  while (row + kFewRows <= rows) tile(std::integral_constant<int, kFewRows>());
+  if constexpr (kFewRows > 1) {
+    if (row < rows) tile(std::integral_constant<int, 1>());
+  }
+}
+
+// a * packed for `rows` rows of a; see MultiplyPanel.
+template <class Factor, class Finish, class Ahead>
 HWY_INLINE void MultiplyRows(const Factor* a, std::int64_t a_step, std::int64_t rows,
                              std::int64_t depth, const Factor* packed, std::int64_t columns,
-                             const Finish& finish, ReadAhead& ahead) {
+                             const Finish& finish, Ahead& ahead) {
   ForEachPanel(columns, [&](auto vectors, std::int64_t column) HWY_ATTR {
-    constexpr int kVectors = decltype(vectors)::value;
-    const Factor* panel = packed + column * depth;
-    std::int64_t row = 0;
-    const auto tile = [&](auto tile_rows) HWY_ATTR {
-      ProductTile<tile_rows, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
-                                       finish, ahead);
-      row += tile_rows;
-    };
-    constexpr int kRows = TileRows<kVectors>();
-    constexpr int kFewRows = static_cast<int>(kNeighbours<Factor>);
-    while (row + kRows <= rows) tile(std::integral_constant<int, kRows>());
-    while (row + kFewRows <= rows) tile(std::integral_constant<int, kFewRows>());
-    if constexpr (kFewRows > 1) {
-      if (row < rows) tile(std::integral_constant<int, 1>());
-    }
+    MultiplyPanel<decltype(vectors)::value>(a, a_step, rows, depth, packed + column * depth, column,
+                                            columns, finish, ahead);
   });
 }
 

@@ -3,7 +3,9 @@
 #include "kernels/conv/conv2d.h"
 #include "kernels/conv/depthwise_conv.h"
 #include "kernels/conv/mbconv.h"
+#include "kernels/conv/mbconv_inference.h"
 #include "kernels/conv/pointwise_conv.h"
+#include "kernels/conv/pointwise_inference.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
 #include "kernels/loss/softmax_cross_entropy.h"
@@ -24,8 +26,10 @@ KernelRegistry MakeCpuRegistry() {
   RegisterElementwiseReference(registry);
   RegisterLinearReference(registry);
   RegisterMbconvReference(registry);
+  RegisterMbconvInferenceReference(registry);
   RegisterOptimizerStepReference(registry);
   RegisterPointwiseConvReference(registry);
+  RegisterPointwiseInferenceReference(registry);
   RegisterPoolReference(registry);
   RegisterSoftmaxCrossEntropyReference(registry);
 
@@ -34,7 +38,9 @@ KernelRegistry MakeCpuRegistry() {
   RegisterDepthwiseConvHighway(registry);
   RegisterElementwiseHighway(registry);
   RegisterMbconvHighway(registry);
+  RegisterMbconvInferenceHighway(registry);
   RegisterOptimizerStepHighway(registry);
+  RegisterPointwiseInferenceHighway(registry);
   RegisterPoolHighway(registry);
   RegisterSoftmaxCrossEntropyCpu(registry);
 
@@ -45,6 +51,8 @@ KernelRegistry MakeCpuRegistry() {
   RegisterPointwiseConvOnednn(registry);
 
   RegisterMbconvComposed(registry);
+  RegisterMbconvInferenceComposed(registry);
+  RegisterPointwiseInferenceComposed(registry);
 
   return registry;
 }

@@ -17,8 +17,8 @@ set(rows
   "kernels/core                           -"
   "kernels/register                       kernels/"
   "kernels/cuda                           kernels/"
-  # A block of convolutions normalises between them.
-  "kernels/conv                           kernels/core/ kernels/norm/ ${lent}"
+  # A block of convolutions normalises between them and adds its input.
+  "kernels/conv                           kernels/core/ kernels/norm/ kernels/elementwise/elementwise\\.h ${lent}"
   "kernels/[a-z0-9_]+                     kernels/core/ ${lent}"
   "autograd                               kernels/[a-z0-9_]+/[a-z0-9_]+\\.h"
   "data                                   kernels/core/ kernels/image/"
