@@ -139,19 +139,24 @@ class Folder {
     const LayerDesc pointwise;
     LayerDesc expand;
     expand.activation = desc.activation;
+    const std::size_t first = graph_.ops.size();
     int y = x;
     if (desc.expand != 1) {
       y = AddConvBn(layer, "expand.", y, {desc.in.h, desc.in.w, middle}, expand);
     }
     y = AddConvBn(layer, "depthwise.", y, {desc.out.h, desc.out.w, middle}, desc);
     y = AddConvBn(layer, "project.", y, desc.out, pointwise);
-    if (!HasResidual(desc)) return y;
-    FoldedOp add;
-    add.kind = FoldedOpKind::kAdd;
-    add.name = desc.name + "/add";
-    add.x = y;
-    add.addend = x;
-    return AddOp(std::move(add), desc.out);
+    if (HasResidual(desc)) {
+      FoldedOp add;
+      add.kind = FoldedOpKind::kAdd;
+      add.name = desc.name + "/add";
+      add.x = y;
+      add.addend = x;
+      y = AddOp(std::move(add), desc.out);
+    }
+    for (std::size_t i = first; i < graph_.ops.size(); ++i) graph_.ops[i].block = blocks_;
+    ++blocks_;
+    return y;
   }
 
   int AddClassifier(const BuiltLayer& layer, int x) {
@@ -173,6 +178,7 @@ class Folder {
 
   Context& context_;
   double epsilon_;
+  int blocks_ = 0;
   FoldedGraph graph_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 
 namespace nasengine {
 namespace {
@@ -12,38 +13,53 @@ int64_t Elements(const Size3& size) { return size.h * size.w * size.c; }
 
 class BufferPlan {
  public:
-  explicit BufferPlan(FoldedGraph& graph) : graph_(graph), last_reader_(graph.values.size(), -1) {
-    for (std::size_t i = 0; i < graph.ops.size(); ++i) {
-      for (const int value : {graph.ops[i].x, graph.ops[i].addend}) {
-        if (value >= 0) last_reader_[static_cast<std::size_t>(value)] = static_cast<int>(i);
-      }
+  explicit BufferPlan(FoldedGraph& graph) : graph_(graph), last_reader_(graph.values.size(), 0) {
+    for (std::size_t first = 0; first < graph.ops.size(); first = EndOfBlock(graph, first)) {
+      for (const int value : Reads(first)) last_reader_[static_cast<std::size_t>(value)] = first;
     }
   }
 
   void Assign() {
     graph_.buffers.clear();
     Value(0).buffer = kCallersMemory;
-    for (int i = 0; i < static_cast<int>(graph_.ops.size()); ++i) {
-      const FoldedOp& op = graph_.ops[static_cast<std::size_t>(i)];
-      const int reused = OperandToOverwrite(op, i);
-      Value(op.y).buffer =
-          reused >= 0 ? Value(reused).buffer : TakeBuffer(Elements(Value(op.y).size));
-      for (const int value : {op.x, op.addend == op.x ? -1 : op.addend}) {
-        if (value > 0 && value != reused && DiesAt(value, i)) free_.push_back(Value(value).buffer);
+    for (std::size_t first = 0; first < graph_.ops.size();) {
+      const std::size_t end = EndOfBlock(graph_, first);
+      for (std::size_t i = first; i + 1 < end; ++i) Value(graph_.ops[i].y).buffer = kInsideBlock;
+      const int y = graph_.ops[end - 1].y;
+      const int reused = OperandToOverwrite(first);
+      Value(y).buffer = reused >= 0 ? Value(reused).buffer : TakeBuffer(Elements(Value(y).size));
+      for (const int value : Reads(first)) {
+        if (value > 0 && value != reused && DiesAt(value, first)) {
+          free_.push_back(Value(value).buffer);
+        }
       }
+      first = end;
     }
   }
 
  private:
   FoldedValue& Value(int index) { return graph_.values[static_cast<std::size_t>(index)]; }
-  bool DiesAt(int value, int op) const {
-    return last_reader_[static_cast<std::size_t>(value)] == op;
+  bool DiesAt(int value, std::size_t first) const {
+    return last_reader_[static_cast<std::size_t>(value)] == first;
   }
 
-  int OperandToOverwrite(const FoldedOp& op, int index) const {
+  // What the operators that run as one with `first` read of others.
+  std::set<int> Reads(std::size_t first) const {
+    std::set<int> values;
+    const std::size_t end = EndOfBlock(graph_, first);
+    for (std::size_t i = first; i < end; ++i) {
+      values.insert({graph_.ops[i].x, graph_.ops[i].addend});
+    }
+    for (std::size_t i = first; i + 1 < end; ++i) values.erase(graph_.ops[i].y);
+    values.erase(-1);
+    return values;
+  }
+
+  int OperandToOverwrite(std::size_t first) const {
+    const FoldedOp& op = graph_.ops[first];
     if (op.kind != FoldedOpKind::kAdd || op.x == op.addend) return -1;
     for (const int value : {op.x, op.addend}) {
-      if (value > 0 && DiesAt(value, index)) return value;
+      if (value > 0 && DiesAt(value, first)) return value;
     }
     return -1;
   }
@@ -69,7 +85,7 @@ class BufferPlan {
   }
 
   FoldedGraph& graph_;
-  std::vector<int> last_reader_;
+  std::vector<std::size_t> last_reader_;  // the first operator of its block
   std::vector<int> free_;
 };
 
@@ -91,6 +107,13 @@ std::string_view Name(FoldedOpKind kind) {
       break;
   }
   return "linear";
+}
+
+std::size_t EndOfBlock(const FoldedGraph& graph, std::size_t first) {
+  const int block = graph.ops[first].block;
+  std::size_t end = first + 1;
+  while (block != kNoBlock && end < graph.ops.size() && graph.ops[end].block == block) ++end;
+  return end;
 }
 
 void AssignBuffers(FoldedGraph& graph) { BufferPlan(graph).Assign(); }

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,10 +22,12 @@ std::string_view Name(FoldedOpKind kind);
 // What flows between operators, for one image; a vector of c numbers is 1 x 1 x c.
 struct FoldedValue {
   Size3 size{};
-  // Index into FoldedGraph::buffers; kCallersMemory for the image.
+  // Index into FoldedGraph::buffers, or one of the two below.
   int buffer = 0;
 };
-inline constexpr int kCallersMemory = -1;
+inline constexpr int kCallersMemory = -1;  // the image
+inline constexpr int kInsideBlock = -2;    // never whole in memory
+inline constexpr int kNoBlock = -1;
 
 struct FoldedOp {
   FoldedOpKind kind = FoldedOpKind::kConv;
@@ -38,6 +41,9 @@ struct FoldedOp {
   int kernel = 1;
   int stride = 1;
   Activation activation = Activation::kNone;
+  // Which inverted bottleneck it belongs to: [kPointwise], kDepthwise, kPointwise, [kAdd] in a row,
+  // whose values but the last nobody else reads, so that they can run as one.
+  int block = kNoBlock;
   // kConv (out, k, k, in), kPointwise and kLinear (out, in), kDepthwise (k, k, c), bias (out); f32.
   // Not defined for kAdd and kGlobalAvgPool.
   Tensor weight{};
@@ -55,8 +61,12 @@ struct FoldedGraph {
   const FoldedValue& result() const { return values[static_cast<std::size_t>(ops.back().y)]; }
 };
 
-// Gives every value but the image a buffer: a value's buffer is free again after its last reader,
-// and an addition overwrites one of its operands where that operand has no later reader. Among free
+// One past the last of the operators that run as one with operator `first`, the first of them.
+std::size_t EndOfBlock(const FoldedGraph& graph, std::size_t first);
+
+// Gives every value but the image and those inside a block a buffer: a value's buffer is free again
+// after its last reader, and an addition overwrites one of its operands where that operand has no
+// later reader. A block reads until it has written all, so that it overwrites nothing. Among free
 // buffers the smallest that fits is taken, else the largest one grows.
 void AssignBuffers(FoldedGraph& graph);
 

@@ -6,10 +6,9 @@
 
 #include "kernels/conv/conv2d.h"
 #include "kernels/conv/depthwise_conv.h"
-#include "kernels/conv/pointwise_conv.h"
+#include "kernels/conv/pointwise_inference.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/linear/linear.h"
 #include "kernels/pool/pool.h"
 
 namespace nasengine {
@@ -49,7 +48,12 @@ FoldedRunner::FoldedRunner(Context& context, const FoldedGraph& graph, std::int6
   const Tensor image_memory =
       context.Empty(input_shape_, DType::kF32, MemoryCategory::kActivations);
   image_memory_ = image_memory.data();
-  for (const FoldedOp& op : graph.ops) AddStep(graph, op);
+  for (std::size_t first = 0; first < graph.ops.size();) {
+    const std::size_t end = EndOfBlock(graph, first);
+    const std::span<const FoldedOp> ops(&graph.ops[first], end - first);
+    ops.size() == 1 ? AddStep(graph, ops.front()) : AddBlock(graph, ops);
+    first = end;
+  }
   image_memory_ = nullptr;
   const FoldedOp& last = graph.ops.back();
   result_ = ValueView(graph, last.y);
@@ -95,37 +99,84 @@ typename Op::Args& FoldedRunner::Prepare(typename Op::Args args) {
   return kept;
 }
 
+ConvGeometry FoldedRunner::Geometry(const FoldedGraph& graph, const FoldedOp& op) const {
+  const View x = ValueView(graph, op.x);
+  return {.n = batch(),
+          .h = x.shape[1],
+          .w = x.shape[2],
+          .c_in = x.shape[3],
+          .c_out = ValueView(graph, op.y).shape[3],
+          .kernel = op.kernel,
+          .stride = op.stride,
+          .pad = op.kernel / 2};
+}
+
 template <class Op>
 void FoldedRunner::AddConv(const FoldedGraph& graph, const FoldedOp& op) {
-  const View x = ValueView(graph, op.x);
-  const View y = ValueView(graph, op.y);
-  typename Op::Args& args = Prepare<Op>({.geometry = {.n = batch(),
-                                                      .h = x.shape[1],
-                                                      .w = x.shape[2],
-                                                      .c_in = x.shape[3],
-                                                      .c_out = y.shape[3],
-                                                      .kernel = op.kernel,
-                                                      .stride = op.stride,
-                                                      .pad = op.kernel / 2},
-                                         .x = x,
+  typename Op::Args& args = Prepare<Op>({.geometry = Geometry(graph, op),
+                                         .x = ValueView(graph, op.x),
                                          .w = op.weight,
                                          .bias = op.bias,
                                          .activation = op.activation,
-                                         .y = y});
+                                         .y = ValueView(graph, op.y)});
   ReadImage(graph, op.x, args.x);
 }
 
-void FoldedRunner::AddStep(const FoldedGraph& graph, const FoldedOp& op) {
+void FoldedRunner::AddPointwise(const FoldedGraph& graph, const FoldedOp& op) {
+  const Tensor& packed = packed_.emplace_back(PackPointwise(context_, op.weight));
+  PointwiseInference::Args& args = Prepare<PointwiseInference>({.geometry = Geometry(graph, op),
+                                                                .x = ValueView(graph, op.x),
+                                                                .w = op.weight,
+                                                                .bias = op.bias,
+                                                                .activation = op.activation,
+                                                                .packed = &packed,
+                                                                .y = ValueView(graph, op.y)});
+  ReadImage(graph, op.x, args.x);
+}
+
+void FoldedRunner::AddBlock(const FoldedGraph& graph, std::span<const FoldedOp> ops) {
+  for (const FoldedOp& op : ops) KeepWeights(op);
+  const int x = ops.front().x;
+  const int y = ops.back().y;
+  MbconvInference::Args args;
+  args.x = ValueView(graph, x);
+  args.y = ValueView(graph, y);
+  args.residual = ops.back().kind == FoldedOpKind::kAdd;
+  if (args.residual) ops = ops.first(ops.size() - 1);
+  if (ops.size() == 3) args.expand = {ops[0].weight, ops[0].bias};
+  const FoldedOp& depthwise = ops[ops.size() - 2];
+  const FoldedOp& project = ops.back();
+  args.activation = depthwise.activation;
+  args.depthwise = {depthwise.weight, depthwise.bias};
+  args.project = {project.weight, project.bias};
+  args.geometry = {.n = batch(),
+                   .h = args.x.shape[1],
+                   .w = args.x.shape[2],
+                   .c_in = args.x.shape[3],
+                   .expanded = depthwise.weight.shape()[2],
+                   .c_out = args.y.shape[3],
+                   .kernel = depthwise.kernel,
+                   .stride = depthwise.stride};
+  args.packed = &packed_blocks_.emplace_back(PackMbconv(context_, args));
+  ReadImage(graph, x, Prepare<MbconvInference>(args).x);
+}
+
+void FoldedRunner::KeepWeights(const FoldedOp& op) {
   for (const Tensor& tensor : {op.weight, op.bias}) {
     if (tensor.defined()) weights_.push_back(tensor);
   }
+}
+
+void FoldedRunner::AddStep(const FoldedGraph& graph, const FoldedOp& op) {
+  KeepWeights(op);
+  const View x = ValueView(graph, op.x);
   View y = ValueView(graph, op.y);
-  View x = ValueView(graph, op.x);
   switch (op.kind) {
     case FoldedOpKind::kConv:
       return AddConv<Conv2dForward>(graph, op);
     case FoldedOpKind::kPointwise:
-      return AddConv<PointwiseConvForward>(graph, op);
+    case FoldedOpKind::kLinear:
+      return AddPointwise(graph, op);
     case FoldedOpKind::kDepthwise:
       return AddConv<DepthwiseConvForward>(graph, op);
     case FoldedOpKind::kAdd: {
@@ -137,12 +188,6 @@ void FoldedRunner::AddStep(const FoldedGraph& graph, const FoldedOp& op) {
     case FoldedOpKind::kGlobalAvgPool: {
       y.shape = Shape{batch(), y.shape[3]};
       ReadImage(graph, op.x, Prepare<GlobalAvgPoolForward>({.x = x, .y = y}).x);
-      return;
-    }
-    case FoldedOpKind::kLinear: {
-      x.shape = Shape{batch(), x.shape[3]};
-      y.shape = Shape{batch(), y.shape[3]};
-      Prepare<LinearForward>({.x = x, .w = op.weight, .bias = op.bias, .y = y});
       return;
     }
   }

@@ -4,9 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "kernels/conv/conv_geometry.h"
+#include "kernels/conv/mbconv_inference.h"
 #include "kernels/core/context.h"
 #include "nas/deploy/folded_graph.h"
 
@@ -14,9 +18,9 @@ namespace nasengine {
 
 class FoldedRunner {
  public:
-  // Allocates the buffers for `batch` images, chooses every operator's kernel and prepares it, and
-  // reserves the workspace; a run allocates nothing. Shares the graph's weights. Context and its
-  // registry must outlive the runner.
+  // Allocates the buffers for `batch` images, chooses every operator's kernel and prepares it,
+  // packs weights and reserves the workspace; with kernels of ours a run allocates nothing. Shares
+  // the graph's weights. Context and its registry must outlive the runner.
   FoldedRunner(Context& context, const FoldedGraph& graph, std::int64_t batch);
   ~FoldedRunner();
   FoldedRunner(FoldedRunner&&) noexcept;
@@ -40,16 +44,22 @@ class FoldedRunner {
   View ValueView(const FoldedGraph& graph, int value) const;
   // Notes an argument that every run points to its images.
   void ReadImage(const FoldedGraph& graph, int value, ConstView& argument);
-  void AddStep(const FoldedGraph& graph, const FoldedOp& op);
+  ConvGeometry Geometry(const FoldedGraph& graph, const FoldedOp& op) const;
+  void KeepWeights(const FoldedOp& op);
   template <class Op>
   typename Op::Args& Prepare(typename Op::Args args);
+  void AddStep(const FoldedGraph& graph, const FoldedOp& op);
   template <class Op>
   void AddConv(const FoldedGraph& graph, const FoldedOp& op);
+  void AddPointwise(const FoldedGraph& graph, const FoldedOp& op);
+  void AddBlock(const FoldedGraph& graph, std::span<const FoldedOp> ops);
 
   Context& context_;
   Shape input_shape_;
   std::vector<Tensor> buffers_;
   std::vector<Tensor> weights_;
+  std::deque<Tensor> packed_;  // arguments point to these
+  std::deque<PackedMbconv> packed_blocks_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<ConstView*> image_readers_;  // arguments in steps_ that are the caller's memory
   ConstView result_;

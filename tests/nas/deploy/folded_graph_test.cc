@@ -13,6 +13,7 @@ namespace {
 struct Step {
   int x;
   int addend = -1;
+  int block = kNoBlock;
 };
 
 // A graph in which operator i writes value i + 1.
@@ -25,6 +26,7 @@ FoldedGraph Graph(const std::vector<Size3>& sizes, const std::vector<Step>& step
     op.x = steps[i].x;
     op.addend = steps[i].addend;
     op.y = static_cast<int>(i) + 1;
+    op.block = steps[i].block;
     graph.ops.push_back(op);
   }
   AssignBuffers(graph);
@@ -55,6 +57,24 @@ TEST(FoldedGraphTest, AResidualIsKeptAndOverwrittenByTheSum) {
   EXPECT_EQ(buffers[4], buffers[3]) << "the sum overwrites the branch";
   EXPECT_NE(buffers[5], buffers[4]);
   EXPECT_EQ(graph.buffers.size(), 3u);
+}
+
+TEST(FoldedGraphTest, ABlockNeedsNoBufferInsideAndOverwritesNothing) {
+  // 2 to 4 are a block without a residual, 5 to 8 one with: 8 = 7 + 4.
+  const FoldedGraph graph = Graph(std::vector<Size3>(10, {2, 2, 3}), {{0},
+                                                                      {1, -1, 0},
+                                                                      {2, -1, 0},
+                                                                      {3, -1, 0},
+                                                                      {4, -1, 1},
+                                                                      {5, -1, 1},
+                                                                      {6, -1, 1},
+                                                                      {7, 4, 1},
+                                                                      {8}});
+  EXPECT_EQ(Buffers(graph), (std::vector<int>{kCallersMemory, 0, kInsideBlock, kInsideBlock, 1,
+                                              kInsideBlock, kInsideBlock, kInsideBlock, 0, 1}));
+  EXPECT_EQ(EndOfBlock(graph, 0), 1u);
+  EXPECT_EQ(EndOfBlock(graph, 1), 4u);
+  EXPECT_EQ(EndOfBlock(graph, 4), 8u);
 }
 
 TEST(FoldedGraphTest, NeverOverwritesTheCallersImage) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "nas/deploy/runner.h"
 
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -31,6 +32,39 @@ TEST_F(RunnerTest, RunsAllocateNothing) {
   EXPECT_EQ(counted.allocations(), prepared);
   EXPECT_EQ(Numbers(runner.Run(images)), first);
   EXPECT_EQ(counted.allocations(), prepared);
+}
+
+// The difference allowed is the sum of what every operator's terms allow (kernel_check.h), as a
+// share of the logits.
+TEST_F(RunnerTest, BlocksGiveWhatTheirOperatorsGive) {
+  Network network(context(), Desc());
+  Randomize(network);
+  const FoldedGraph blocks = Fold(context(), network);
+  FoldedGraph separate = blocks;
+  double tolerance = 0;
+  for (FoldedOp& op : separate.ops) {
+    op.block = kNoBlock;
+    if (!op.weight.defined()) continue;
+    const auto terms = static_cast<double>(op.kind == FoldedOpKind::kDepthwise
+                                               ? op.kernel * op.kernel
+                                               : op.weight.elements() / op.weight.shape()[0]);
+    tolerance += ComparisonTolerance(std::sqrt(terms) + terms / 4, DType::kF32, 0);
+  }
+  AssignBuffers(separate);
+  for (const std::int64_t batch : {1, 2, 5}) {
+    FoldedRunner as_blocks(context(), blocks, batch);
+    FoldedRunner one_by_one(context(), separate, batch);
+    EXPECT_LT(as_blocks.buffer_bytes(), one_by_one.buffer_bytes());
+    const Tensor images = Images(batch, 3);
+    const std::vector<float> expected = Numbers(one_by_one.Run(images));
+    const std::vector<float> found = Numbers(as_blocks.Run(images));
+    double squares = 0;
+    for (const float logit : expected) squares += double{logit} * double{logit};
+    const double rms = std::sqrt(squares / static_cast<double>(expected.size()));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(found[i], expected[i], tolerance * rms) << "batch " << batch << ", logit " << i;
+    }
+  }
 }
 
 TEST_F(RunnerTest, ReadsTheImagesItIsGiven) {
