@@ -21,7 +21,7 @@ std::string ImageName(std::int64_t size, std::int64_t channels, std::int64_t n) 
 std::vector<KernelCase> AllKernelCases() {
   std::vector<KernelCase> all;
   for (auto make : {DepthwiseCases, PointwiseCases, StemCases, NormCases, MbconvCases,
-                    FusedPointwiseCases, SmallOperatorCases}) {
+                    FusedPointwiseCases, InferenceCases, SmallOperatorCases}) {
     for (KernelCase& one : make()) all.push_back(std::move(one));
   }
   // Rows of one operator together, operators in the order in which they come first.

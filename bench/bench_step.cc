@@ -210,7 +210,7 @@ Json BenchStep(const BenchOptions& options) {
     PrintMachine(bench);
     PrintLimits(limits);
   }
-  bool has_peer = !options.peer.empty();
+  bool has_peer = options.peer == "pytorch";
   std::vector<RecordedStep> recorded;
   for (const std::string& name : options.spaces.empty() ? BuiltinSpaceNames() : options.spaces) {
     const SearchSpace space = LoadSpace(name);

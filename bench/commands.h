@@ -32,7 +32,8 @@ struct BenchOptions {
   // it goes, empty: nowhere.
   bool profile_step = false;
   std::string trace;
-  // step: the framework to compare with, empty: none; the Python that has it.
+  // The framework to compare with, pytorch (step) or onnxruntime (inference), empty: none; the
+  // Python that has it.
   std::string peer;
   std::string python = "python3";
   // Where the kernel policy measured here goes; empty: none is measured.
@@ -45,6 +46,7 @@ nlohmann::ordered_json BenchKernels(const BenchOptions& options);
 // Times what the kernel policy chooses among and writes its file.
 nlohmann::ordered_json BenchPolicy(const BenchOptions& options);
 nlohmann::ordered_json BenchStep(const BenchOptions& options);
+nlohmann::ordered_json BenchInference(const BenchOptions& options);
 nlohmann::ordered_json BenchMemory(const BenchOptions& options);
 nlohmann::ordered_json BenchTable(const BenchOptions& options);
 

@@ -20,6 +20,7 @@ struct Command {
   const char* name;
   const char* summary;
   Benchmark run;
+  std::vector<std::string> peers{};
 };
 
 Json BenchAll(const BenchOptions& options) {
@@ -27,15 +28,23 @@ Json BenchAll(const BenchOptions& options) {
   document["kernels"] = BenchKernels(options);
   document["step"] = BenchStep(options);
   document["memory"] = BenchMemory(options);
+  document["inference"] = BenchInference(options);
   return document;
 }
 
-constexpr Command kCommands[] = {
+const Command kCommands[] = {
     {"kernels", "every operator against the vendor's and the machine's limit", BenchKernels},
-    {"step", "time and memory of a search's steps, and of a step of all paths", BenchStep},
+    {"step",
+     "time and memory of a search's steps, and of a step of all paths",
+     BenchStep,
+     {"pytorch"}},
     {"memory", "memory of one path against all, as candidates are added", BenchMemory},
+    {"inference",
+     "the published networks as shipped, on one thread and on all",
+     BenchInference,
+     {"onnxruntime"}},
     {"search-table", "searches on a table of trained networks, over many seeds", BenchTable},
-    {"all", "kernels, step and memory", BenchAll},
+    {"all", "kernels, step, memory and inference", BenchAll, {"pytorch", "onnxruntime"}},
 };
 
 // What is wrong with a value, or nothing: CLI11 makes it wrong usage.
@@ -54,7 +63,7 @@ std::string CheckCount(const std::string& text) {
   return "found '" + text + "', expected 1 or more";
 }
 
-void AddOptions(CLI::App& command, BenchOptions& options) {
+void AddOptions(CLI::App& command, const std::vector<std::string>& peers, BenchOptions& options) {
   command.add_option("--filter", options.filter, "run rows whose name contains this expression")
       ->check(CheckRegex);
   command.add_flag("--json", options.json, "print one JSON document instead of tables");
@@ -62,7 +71,7 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
       ->check(CheckCount);
   command.add_flag("--reference", options.reference, "kernels: time the plain f64 loops too");
   command.add_option("--space", options.spaces, "step, memory: a space's name or file");
-  command.add_option("--batch", options.batch, "step, memory: images of a batch")
+  command.add_option("--batch", options.batch, "step, memory, inference: images of a batch")
       ->check(CheckCount);
   command.add_option("--dtype", options.dtype, "step, memory: f32 (default) or bf16")
       ->transform(CLI::CheckedTransformer(
@@ -75,12 +84,13 @@ void AddOptions(CLI::App& command, BenchOptions& options) {
       .add_option("--trace", options.trace,
                   "step: with --profile-step, a trace for ui.perfetto.dev, such as trace.json")
       ->needs(profile);
-  CLI::Option* peer =
-      command.add_option("--peer", options.peer, "step: compare with another framework: pytorch")
-          ->check(CLI::IsMember({"pytorch"}))
-          ->excludes(profile);
-  command.add_option("--python", options.python, "step: the Python that has it (python3)")
-      ->needs(peer);
+  if (!peers.empty()) {
+    CLI::Option* peer =
+        command.add_option("--peer", options.peer, "compare with another framework")
+            ->check(CLI::IsMember(peers))
+            ->excludes(profile);
+    command.add_option("--python", options.python, "the Python that has it (python3)")->needs(peer);
+  }
   command.add_option("--write-policy", options.write_policy,
                      "kernels: time what has a choice, write kernels/policy/CAPABILITY.txt");
   command.add_option("--table", options.table, "search-table: nasbench201_accuracy.csv");
@@ -97,12 +107,13 @@ int Run(int argc, char** argv) {
       "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n"
       "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n"
       "  nasengine bench memory --svg memory.svg\n"
+      "  chrt -f 1 ./nasengine bench inference --peer onnxruntime\n"
       "  nasengine bench search-table --table nasbench201_accuracy.csv\n");
   BenchOptions options;
   options.threads = AvailableThreads();
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
-    AddOptions(*sub, options);
+    AddOptions(*sub, command.peers, options);
     sub->callback([run = command.run, &options] {
       const Json document = run(options);
       if (options.json) std::printf("%s\n", document.dump(2).c_str());

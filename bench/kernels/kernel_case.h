@@ -67,6 +67,7 @@ std::vector<KernelCase> StemCases();
 std::vector<KernelCase> NormCases();
 std::vector<KernelCase> MbconvCases();
 std::vector<KernelCase> FusedPointwiseCases();
+std::vector<KernelCase> InferenceCases();
 std::vector<KernelCase> SmallOperatorCases();
 
 // oneDNN's depthwise backward-weights for any kernel size, which the program's table leaves out as
