@@ -22,7 +22,7 @@ using mbconv::kGroup;
 using mbconv::Padded;
 
 // The share of all rows that threads may read twice.
-constexpr std::int64_t kSharesPerRowTwice = 16;
+constexpr std::int64_t kSharesPerRowTwice = 14;
 
 // e2 of so many bytes is projected from the second-level cache in one piece.
 constexpr std::int64_t kWholeMapBytes = 256 << 10;
