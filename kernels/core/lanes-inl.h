@@ -45,6 +45,11 @@ struct FullLanes {
   static HWY_INLINE void Store(V value, BFloat16* to) {
     hn::StoreU(NarrowLanes(D(), value), BFloat16Bits<D>(), &to->bits);
   }
+  // A value that is not NaN, of bf16 for less.
+  static HWY_INLINE void StoreNumbers(V value, float* to) { Store(value, to); }
+  static HWY_INLINE void StoreNumbers(V value, BFloat16* to) {
+    hn::StoreU(NarrowNumbers(D(), value), BFloat16Bits<D>(), &to->bits);
+  }
   // Past the caches; `to` is aligned to the vector. A vector of bf16 fills half a cache line, which
   // would cross memory twice, so it is stored as ever.
   static HWY_INLINE void Stream(V value, float* to) { hn::Stream(value, D(), to); }
@@ -74,6 +79,10 @@ struct FirstLanes {
   HWY_INLINE void Store(V value, float* to) const { hn::BlendedStore(value, mask, D(), to); }
   HWY_INLINE void Store(V value, BFloat16* to) const {
     hn::BlendedStore(NarrowLanes(D(), value), bf16_mask, BFloat16Bits<D>(), &to->bits);
+  }
+  template <class T>
+  HWY_INLINE void StoreNumbers(V value, T* to) const {
+    Store(value, to);
   }
   template <class T>
   HWY_INLINE void Stream(V value, T* to) const {
