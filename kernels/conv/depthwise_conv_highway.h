@@ -39,8 +39,13 @@ struct MapJob {
   // Whether `out` is written past the caches; only where vectors are aligned in it.
   bool stream = false;
 
-  // Output rows done together for one channel group, so that small maps find their weights in L1.
-  std::int64_t rows() const { return std::clamp<std::int64_t>(224 / out_w, 1, out_h); }
+  // Whether 3x3 tiles roll down, which pays where what they read lies in the caches.
+  bool rolls() const { return kernel == 3 && !prefetch; }
+  // Output rows done together for one channel group: so many that small maps find their weights in
+  // L1, and that the rows with which a tile begins to roll are few beside the others.
+  std::int64_t rows() const {
+    return std::clamp<std::int64_t>((rolls() ? 3136 : 224) / out_w, 1, out_h);
+  }
   std::int64_t blocks() const { return (out_h + rows() - 1) / rows(); }
   std::int64_t groups() const { return (c + kChannelGroup - 1) / kChannelGroup; }
   // Pieces, ordered by image, row block, channel group.

@@ -8,6 +8,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/conv/depthwise_map-inl.h"
+#include "kernels/conv/depthwise_rolling-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine::HWY_NAMESPACE {
@@ -23,12 +24,14 @@ struct GatherTile {
   static constexpr std::int64_t InRows(std::int64_t out_rows) { return S * out_rows; }
 
   template <class L, class T>
-  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes,
-                             const TileRow<T>& row) {
+  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes, TileRow<T> row,
+                             std::int64_t y_end) {
     const std::int64_t in_x = row.x * S - job.pad;
     const bool inside = in_x >= 0 && in_x + kSpan <= job.in_w && row.x + kColumns <= job.out_w;
     WithBorder(lanes, inside, [&](auto border) HWY_ATTR {
-      Compute<decltype(border)::value>(job, lanes, row, in_x);
+      for (; row.y < y_end; row.Next(job)) {
+        Compute<decltype(border)::value>(job, lanes, row, in_x);
+      }
     });
   }
 
@@ -76,6 +79,13 @@ struct GatherTile {
 
 template <class T, int K, int S>
 void GatherWith(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
+  if constexpr (K == 3 && kVectorRegisters >= 32) {
+    if (job.rolls()) {
+      return VisitBestTile(job.out_w, RollingTileWidths<T>(), [&](auto width) HWY_ATTR {
+        RunTiles<RollingTile<S, decltype(width)::value>>(job, 0, begin, end);
+      });
+    }
+  }
   VisitBestTile(job.out_w, TileWidths(), [&](auto width) HWY_ATTR {
     RunTiles<GatherTile<K, S, decltype(width)::value>>(job, 0, begin, end);
   });

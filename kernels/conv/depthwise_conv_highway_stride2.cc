@@ -27,13 +27,15 @@ struct Stride2Tile {
   static constexpr std::int64_t InRows(std::int64_t out_rows) { return out_rows / 2; }
 
   template <class L, class T>
-  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes,
-                             const TileRow<T>& row) {
+  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes, TileRow<T> row,
+                             std::int64_t y_end) {
     const std::int64_t in_x = (row.x + job.pad) / 2 + kFirst;
     const bool inside =
         in_x >= 0 && in_x + kSpan <= job.in_w && row.x >= 0 && row.x + kColumns <= job.out_w;
     WithBorder(lanes, inside, [&](auto border) HWY_ATTR {
-      Compute<decltype(border)::value>(job, lanes, row, in_x);
+      for (; row.y < y_end; row.Next(job)) {
+        Compute<decltype(border)::value>(job, lanes, row, in_x);
+      }
     });
   }
 

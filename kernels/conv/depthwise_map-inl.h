@@ -89,10 +89,15 @@ struct TileRow {
   std::int64_t y;
   std::int64_t x;      // of the tile's first column
   std::int64_t ahead;  // elements of `in` from this tile to the next to be prefetched, or 0
+
+  HWY_INLINE void Next(const depthwise::MapJob<T>& job) {
+    ++y;
+    out += job.out_w * job.c;
+  }
 };
 
-// Runs Tile::Run(job, lanes, row) for every tile of pieces [begin, end); tiles start at column
-// `first_x` and are Tile::kColumns wide.
+// Runs Tile::Run(job, lanes, first_row, y_end) for every tile and row block of pieces [begin, end);
+// tiles start at column `first_x` and are Tile::kColumns wide.
 template <class Tile, class T>
 void RunTiles(const depthwise::MapJob<T>& job, std::int64_t first_x, std::int64_t begin,
               std::int64_t end) {
@@ -119,11 +124,10 @@ void RunTiles(const depthwise::MapJob<T>& job, std::int64_t first_x, std::int64_
               : 0;
       VisitChannels(c_begin, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
         const std::int64_t ahead_here = BeginsLine<T>(c) ? ahead : 0;
-        for (std::int64_t y = y_begin; y < y_end; ++y) {
-          Tile::Run(job, lanes,
-                    TileRow<T>{image + c, job.w + c, job.bias == nullptr ? nullptr : job.bias + c,
-                               out + y * job.out_w * job.c + c, y, x, ahead_here});
-        }
+        Tile::Run(job, lanes,
+                  TileRow<T>{image + c, job.w + c, job.bias == nullptr ? nullptr : job.bias + c,
+                             out + y_begin * job.out_w * job.c + c, y_begin, x, ahead_here},
+                  y_end);
       });
     }
   }
@@ -140,24 +144,40 @@ HWY_INLINE void WithBorder(const L& /*lanes*/, bool inside, const Compute& compu
   compute(std::true_type());
 }
 
-// Writes the sums of a tile, those of columns inside the map; only the first may lie before it.
-template <bool kBorder, int kColumns, class L, class T>
-HWY_INLINE void StoreTile(const depthwise::MapJob<T>& job, const L& lanes, const TileRow<T>& row,
-                          const typename L::V (&sums)[kColumns]) {
+// Whether any of the sums is NaN, or two are infinities of both signs.
+template <int kColumns, class L>
+HWY_INLINE bool MayHaveNaN(const L& /*lanes*/, const typename L::V (&sums)[kColumns]) {
+  auto all = sums[0];
+#pragma GCC unroll 16
+  for (int t = 1; t < kColumns; ++t) all = hn::Add(all, sums[t]);
+  return !hn::AllFalse(hn::DFromV<typename L::V>(), hn::IsNaN(all));
+}
+
+// Calls store(sum, to) for the columns inside the map; only the first may lie before it.
+template <bool kBorder, int kColumns, class V, class T, class Store>
+HWY_INLINE void ForEachColumn(const depthwise::MapJob<T>& job, const TileRow<T>& row,
+                              const V (&sums)[kColumns], const Store& store) {
   T* out = row.out + row.x * job.c;
   const std::int64_t columns = job.out_w - row.x;
-  if (L::kFull && job.stream) {
-#pragma GCC unroll 16
-    for (int t = 0; t < kColumns; ++t, out = Advance(out, job.c)) {
-      if (kBorder && t >= columns) break;
-      if (!kBorder || t > 0 || row.x >= 0) lanes.Stream(sums[t], out);
-    }
-    return;
-  }
 #pragma GCC unroll 16
   for (int t = 0; t < kColumns; ++t, out = Advance(out, job.c)) {
     if (kBorder && t >= columns) break;
-    if (!kBorder || t > 0 || row.x >= 0) lanes.Store(sums[t], out);
+    if (!kBorder || t > 0 || row.x >= 0) store(sums[t], out);
+  }
+}
+
+// Writes the sums of a tile.
+template <bool kBorder, int kColumns, class L, class T>
+HWY_INLINE void StoreTile(const depthwise::MapJob<T>& job, const L& lanes, const TileRow<T>& row,
+                          const typename L::V (&sums)[kColumns]) {
+  using V = typename L::V;
+  if (L::kFull && job.stream) {
+    ForEachColumn<kBorder>(job, row, sums, [&](V sum, T* to) HWY_ATTR { lanes.Stream(sum, to); });
+  } else if (std::is_same_v<T, BFloat16> && HWY_UNLIKELY(MayHaveNaN(lanes, sums))) {
+    ForEachColumn<kBorder>(job, row, sums, [&](V sum, T* to) HWY_ATTR { lanes.Store(sum, to); });
+  } else {
+    ForEachColumn<kBorder>(job, row, sums,
+                           [&](V sum, T* to) HWY_ATTR { lanes.StoreNumbers(sum, to); });
   }
 }
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv.h"
 
+#include <bit>
 #include <cstring>
 
 #include "tests/support/instruction_sets.h"
@@ -157,6 +158,12 @@ TEST_F(OurDepthwiseConvTest, ImplementationsAgreeOnSeveralThreads) {
   ExpectAllAgree(Geometry(1, 57, 31, 33, 3, 2));
 }
 
+// So high that 3x3 tiles roll down more than one block of rows.
+TEST_F(OurDepthwiseConvTest, ImplementationsAgreeOnHighMaps) {
+  ExpectAllAgree(Geometry(1, 90, 70, 20, 3, 1));
+  ExpectAllAgree(Geometry(1, 170, 140, 20, 3, 2));
+}
+
 // Odd shapes where a vector, a tile or a row block is not full.
 TEST_F(OurDepthwiseConvTest, EveryInstructionSetAgreesWithTheReference) {
   ForEachInstructionSet([&] {
@@ -238,6 +245,24 @@ TEST_F(DepthwiseConvTest, NotANumberIsKept) {
     Ours<DepthwiseConvForward>().run(context(), ForwardArgs(g, x, w, y));
     EXPECT_TRUE(std::isnan(Get(y, 12 * 16))) << Name(dtype);
   }
+}
+
+// Rounding the largest NaN as if it were a number would make it a negative zero.
+TEST_F(OurDepthwiseConvTest, LargestNotANumberIsKeptInBf16) {
+  ForEachInstructionSet([&] {
+    for (const std::int64_t kernel : {3, 5}) {
+      const ConvGeometry g = Geometry(1, 9, 9, 17, kernel, 1);
+      const Tensor x = X(g, DType::kBf16), w = W(g, DType::kBf16), y = Dy(g, DType::kBf16);
+      const Tensor bias = Filled({17}, 1);
+      View(bias).As<float>()[3] = std::bit_cast<float>(0x7fffffff);
+      Ours<DepthwiseConvForward>().run(context(),
+                                       {.geometry = g, .x = x, .w = w, .bias = bias, .y = y});
+      for (std::int64_t pixel = 0; pixel < 81; ++pixel) {
+        EXPECT_TRUE(std::isnan(Get(y, pixel * 17 + 3)));
+        EXPECT_FALSE(std::isnan(Get(y, pixel * 17 + 4)));
+      }
+    }
+  });
 }
 
 TEST_F(DepthwiseConvTest, MismatchedArgumentsAreNamed) {
