@@ -50,10 +50,16 @@ struct FullLanes {
   static HWY_INLINE void StoreNumbers(V value, BFloat16* to) {
     hn::StoreU(NarrowNumbers(D(), value), BFloat16Bits<D>(), &to->bits);
   }
-  // Past the caches; `to` is aligned to the vector. A vector of bf16 fills half a cache line, which
-  // would cross memory twice, so it is stored as ever.
-  static HWY_INLINE void Stream(V value, float* to) { hn::Stream(value, D(), to); }
-  static HWY_INLINE void Stream(V value, BFloat16* to) { Store(value, to); }
+  // Past the caches; `to` is aligned to the vector. Whoever streams writes all vectors of a cache
+  // line, of bf16 at least two, one after the other: else the line crosses memory twice.
+  template <class T>
+  static HWY_INLINE void Stream(V value, T* to) {
+    if constexpr (std::is_same_v<T, BFloat16>) {
+      hn::Stream(NarrowLanes(D(), value), BFloat16Bits<D>(), &to->bits);
+    } else {
+      hn::Stream(value, D(), to);
+    }
+  }
   // `value` as it comes back when it is stored as a T.
   template <class T>
   static HWY_INLINE V Stored(V value) {

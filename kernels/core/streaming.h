@@ -12,13 +12,15 @@ namespace nasengine {
 // ones are still there.
 inline constexpr std::int64_t kStreamedBytes = 8 << 20;
 
-// Whether `out` is so large, and its vectors of f32 are whole cache lines. A vector of bf16 is half
-// of one and is never streamed (lanes-inl.h).
-inline bool Streams(const View& out) {
+// Whether `out` is so large, and its pixels are whole cache lines.
+inline bool StreamsLines(const View& out) {
   constexpr std::int64_t kLine = 64;
-  return out.dtype == DType::kF32 && out.bytes() >= kStreamedBytes &&
-         reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
+  return out.bytes() >= kStreamedBytes && reinterpret_cast<std::uintptr_t>(out.data) % kLine == 0 &&
          out.shape.back() * SizeOf(out.dtype) % kLine == 0;
 }
+
+// The same for whoever writes a pixel vector by vector: one of bf16 is half a line, which would
+// cross memory twice.
+inline bool Streams(const View& out) { return out.dtype == DType::kF32 && StreamsLines(out); }
 
 }  // namespace nasengine

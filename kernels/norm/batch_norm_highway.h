@@ -48,4 +48,9 @@ void GradientSums(ConstView x, ConstView dy, Rows rows, const Affine& affine, fl
 void InputGradient(ConstView x, ConstView dy, Rows rows, const Affine& affine, const float* slope,
                    const float* offset, View dx);
 
+// The passes that a batch norm without an activation needs besides: dx = dy where the activation
+// passes it, else 0, and y = activation(y). dx may be dy.
+void MaskGradient(ConstView x, ConstView dy, Rows rows, const Affine& affine, View dx);
+void Activate(View y, Rows rows, Activation activation);
+
 }  // namespace nasengine::batch_norm

@@ -5,10 +5,12 @@
 #include <type_traits>
 
 #include "kernels/core/highway_targets.h"
+#include "kernels/core/streaming.h"
 #include "kernels/norm/batch_norm_highway.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/norm/batch_norm_highway_passes.cc"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -26,7 +28,7 @@ using batch_norm::Rows;
 // spread, large mean) round down more often than up, the more the larger the sum.
 constexpr std::int64_t kBlockRows = 32;
 // Rows that one step of a pass takes.
-constexpr int kStepRows = 8;
+constexpr int kStepRows = 4;
 // Rows from which the pivot is guessed.
 constexpr std::int64_t kPivotRows = 16;
 
@@ -91,20 +93,49 @@ void CentredSumsTarget(ConstView x_view, Rows rows, float* pivot, float* block, 
   });
 }
 
-void NormaliseTarget(ConstView x_view, Rows rows, const Affine& affine, View y_view) {
-  const std::int64_t c_end = rows.c;
-  WithStorage(x_view.dtype, [&]<class T>(T) HWY_ATTR {
-    const T* x = x_view.As<T>();
-    T* y = y_view.As<T>();
-    ForEachStep(rows.begin, rows.end, [&](auto step_rows, std::int64_t row) HWY_ATTR {
-      VisitChannels(0, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-        const ChannelAffine channel(lanes, affine, c);
-        const std::int64_t first = row * c_end + c;
-        for (int r = 0; r < step_rows; ++r) {
-          const auto value = channel.Value(lanes.Load(x + first + r * c_end));
-          lanes.Store(Activate(lanes, value, affine.activation), y + first + r * c_end);
+// For every vector of channels values(lanes, channel, write) is called, which calls write(value),
+// which sets the channels of all rows to value(index). A view that is written in place is still in
+// the caches, so only others may be streamed, and those row by row: the vectors of a cache line one
+// after the other.
+template <class T, class Values>
+HWY_INLINE void WriteRows(Rows rows, ConstView in, View out_view, const Values& values) {
+  T* out = out_view.As<T>();
+  const auto step = [&](auto step_rows, std::int64_t row, auto stream) HWY_ATTR {
+    VisitChannels(0, rows.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
+      values(lanes, c, [&](const auto& value) HWY_ATTR {
+        std::int64_t i = row * rows.c + c;
+        for (int r = 0; r < step_rows; ++r, i += rows.c) {
+          if constexpr (stream) {
+            lanes.Stream(value(i), out + i);
+          } else {
+            lanes.Store(value(i), out + i);
+          }
         }
       });
+    });
+  };
+  if (out_view.data == in.data || !StreamsLines(out_view)) {
+    return ForEachStep(rows.begin, rows.end, [&](auto step_rows, std::int64_t row) HWY_ATTR {
+      step(step_rows, row, std::false_type());
+    });
+  }
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    step(std::integral_constant<int, 1>(), row, std::true_type());
+  }
+  hwy::FlushStream();
+}
+
+void NormaliseTarget(ConstView x_view, Rows rows, const Affine& affine, View y) {
+  WithStorage(x_view.dtype, [&]<class T>(T) HWY_ATTR {
+    WithActivation(affine.activation, [&](auto activation) HWY_ATTR {
+      const T* x = x_view.As<T>();
+      WriteRows<T>(
+          rows, x_view, y, [&](const auto& lanes, std::int64_t c, const auto& write) HWY_ATTR {
+            const ChannelAffine channel(lanes, affine, c);
+            write([&](std::int64_t i) HWY_ATTR {
+              return Activate(lanes, channel.Value(lanes.Load(x + i)), decltype(activation)::value);
+            });
+          });
     });
   });
 }
@@ -142,34 +173,56 @@ void GradientSumsTarget(ConstView x, ConstView dy, Rows rows, const Affine& affi
   });
 }
 
-template <Activation kActivation, class T>
-HWY_INLINE void WriteInputGradient(const T* x, const T* dy, Rows rows, const Affine& affine,
-                                   const float* slope, const float* offset, T* dx) {
-  const std::int64_t c_end = rows.c;
-  ForEachStep(rows.begin, rows.end, [&](auto step_rows, std::int64_t row) HWY_ATTR {
-    VisitChannels(0, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-      const ChannelAffine channel(lanes, affine, c);
-      const auto x_factor = lanes.Load(slope + c);
-      const auto constant = lanes.Load(offset + c);
-      const std::int64_t first = row * c_end + c;
-      for (int r = 0; r < step_rows; ++r) {
-        const auto distance = hn::Sub(lanes.Load(x + first + r * c_end), channel.mean);
-        const auto value = hn::MulAdd(distance, channel.scale, channel.beta);
-        const auto g =
-            PassedGradient<kActivation>(lanes, value, lanes.Load(dy + first + r * c_end));
-        const auto rest = hn::MulAdd(distance, x_factor, constant);
-        lanes.Store(hn::MulAdd(g, channel.scale, rest), dx + first + r * c_end);
-      }
+void InputGradientTarget(ConstView x_view, ConstView dy_view, Rows rows, const Affine& affine,
+                         const float* slope, const float* offset, View dx) {
+  WithStorage(x_view.dtype, [&]<class T>(T) HWY_ATTR {
+    WithActivation(affine.activation, [&](auto activation) HWY_ATTR {
+      const T* x = x_view.As<T>();
+      const T* dy = dy_view.As<T>();
+      WriteRows<T>(
+          rows, dy_view, dx, [&](const auto& lanes, std::int64_t c, const auto& write) HWY_ATTR {
+            const ChannelAffine channel(lanes, affine, c);
+            const auto x_factor = lanes.Load(slope + c);
+            const auto constant = lanes.Load(offset + c);
+            write([&](std::int64_t i) HWY_ATTR {
+              const auto distance = hn::Sub(lanes.Load(x + i), channel.mean);
+              const auto value = hn::MulAdd(distance, channel.scale, channel.beta);
+              const auto g =
+                  PassedGradient<decltype(activation)::value>(lanes, value, lanes.Load(dy + i));
+              return hn::MulAdd(g, channel.scale, hn::MulAdd(distance, x_factor, constant));
+            });
+          });
     });
   });
 }
 
-void InputGradientTarget(ConstView x, ConstView dy, Rows rows, const Affine& affine,
-                         const float* slope, const float* offset, View dx) {
-  WithStorage(x.dtype, [&]<class T>(T) HWY_ATTR {
+void MaskGradientTarget(ConstView x_view, ConstView dy_view, Rows rows, const Affine& affine,
+                        View dx) {
+  WithStorage(x_view.dtype, [&]<class T>(T) HWY_ATTR {
     WithActivation(affine.activation, [&](auto activation) HWY_ATTR {
-      WriteInputGradient<decltype(activation)::value>(x.As<T>(), dy.As<T>(), rows, affine, slope,
-                                                      offset, dx.As<T>());
+      const T* x = x_view.As<T>();
+      const T* dy = dy_view.As<T>();
+      WriteRows<T>(
+          rows, dy_view, dx, [&](const auto& lanes, std::int64_t c, const auto& write) HWY_ATTR {
+            const ChannelAffine channel(lanes, affine, c);
+            write([&](std::int64_t i) HWY_ATTR {
+              const auto value = channel.Value(lanes.Load(x + i));
+              return PassedGradient<decltype(activation)::value>(lanes, value, lanes.Load(dy + i));
+            });
+          });
+    });
+  });
+}
+
+void ActivateTarget(View y, Rows rows, Activation kind) {
+  WithStorage(y.dtype, [&]<class T>(T) HWY_ATTR {
+    WithActivation(kind, [&](auto activation) HWY_ATTR {
+      T* values = y.As<T>();
+      WriteRows<T>(rows, y, y, [&](const auto& lanes, std::int64_t, const auto& write) HWY_ATTR {
+        write([&](std::int64_t i) HWY_ATTR {
+          return Activate(lanes, lanes.Load(values + i), decltype(activation)::value);
+        });
+      });
     });
   });
 }
@@ -185,6 +238,8 @@ HWY_EXPORT(CentredSumsTarget);
 HWY_EXPORT(NormaliseTarget);
 HWY_EXPORT(GradientSumsTarget);
 HWY_EXPORT(InputGradientTarget);
+HWY_EXPORT(MaskGradientTarget);
+HWY_EXPORT(ActivateTarget);
 
 void batch_norm::CentredSums(ConstView x, Rows rows, float* pivot, float* block, double* totals) {
   HWY_DYNAMIC_DISPATCH(CentredSumsTarget)(x, rows, pivot, block, totals);
@@ -202,6 +257,14 @@ void batch_norm::GradientSums(ConstView x, ConstView dy, Rows rows, const Affine
 void batch_norm::InputGradient(ConstView x, ConstView dy, Rows rows, const Affine& affine,
                                const float* slope, const float* offset, View dx) {
   HWY_DYNAMIC_DISPATCH(InputGradientTarget)(x, dy, rows, affine, slope, offset, dx);
+}
+
+void batch_norm::MaskGradient(ConstView x, ConstView dy, Rows rows, const Affine& affine, View dx) {
+  HWY_DYNAMIC_DISPATCH(MaskGradientTarget)(x, dy, rows, affine, dx);
+}
+
+void batch_norm::Activate(View y, Rows rows, Activation activation) {
+  HWY_DYNAMIC_DISPATCH(ActivateTarget)(y, rows, activation);
 }
 
 }  // namespace nasengine

@@ -172,6 +172,11 @@ TEST_F(BatchNormTest, ImplementationsAgreeForFewRows) {
   ExpectAllAgree({1, 1, 3, 1280}, Activation::kNone);
 }
 
+// Large enough for results to be written past the caches.
+TEST_F(AccurateBatchNormTest, ImplementationsAgreeOnTensorsBeyondTheCaches) {
+  ExpectAllAgree({1, 256, 257, 64}, Activation::kRelu6);
+}
+
 TEST_F(AccurateBatchNormTest, ImplementationsAgreeForManyRows) {
   ExpectAllAgree({8, 7, 7, 320}, Activation::kRelu6);
   ExpectAllAgree({5, 56, 57, 16}, Activation::kRelu6);
