@@ -39,7 +39,7 @@ struct MapJob {
   // Whether `out` is written past the caches; only where vectors are aligned in it.
   bool stream = false;
 
-  // Whether 3x3 tiles roll down, which pays where what they read lies in the caches.
+  // Whether 3x3 tiles roll down, or walk along rows, which pays where all lies in the caches.
   bool rolls() const { return kernel == 3 && !prefetch; }
   // Output rows done together for one channel group: so many that small maps find their weights in
   // L1, and that the rows with which a tile begins to roll are few beside the others.

@@ -75,6 +75,74 @@ struct Stride2Tile {
   }
 };
 
+// The same for 3x3 where all lies in the caches: a gradient has only one to four terms, so rows are
+// walked from end to end with nothing but taps and the column before in registers.
+struct Stride2Rows {
+  static constexpr int K = 3;
+  static constexpr std::int64_t kColumns = std::int64_t{1} << 40;  // the whole row
+
+  static constexpr std::int64_t InColumns(std::int64_t out_columns) { return out_columns / 2; }
+  static constexpr std::int64_t InRows(std::int64_t out_rows) { return out_rows / 2; }
+
+  template <class L, class T>
+  static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes, TileRow<T> row,
+                             std::int64_t y_end) {
+    typename L::V taps[K][K];
+#pragma GCC unroll 16
+    for (int i = 0; i < K * K; ++i) taps[i / K][i % K] = lanes.Load(row.w + i * job.tap_step);
+    for (; row.y < y_end; row.Next(job)) {
+      const std::int64_t padded_y = row.y + job.pad;
+      const std::int64_t in_y = padded_y / 2;
+      const T* in = row.in + in_y * job.in_w * job.c;
+      const T* above = in - job.in_w * job.c;
+      if (padded_y % 2 == 1) {
+        Walk<false>(job, lanes, row, !Outside(in_y, job.in_h), in, taps[1], in, taps[1]);
+      } else if (Outside(in_y - 1, job.in_h)) {
+        Walk<false>(job, lanes, row, !Outside(in_y, job.in_h), in, taps[0], in, taps[0]);
+      } else if (Outside(in_y, job.in_h)) {
+        Walk<false>(job, lanes, row, true, above, taps[2], above, taps[2]);
+      } else {
+        Walk<true>(job, lanes, row, true, in, taps[0], above, taps[2]);
+      }
+    }
+  }
+
+  // One row of the result, from one row of `in` or two with a row of taps each; zero unless
+  // `inside`.
+  template <bool kTwo, class L, class T, class V>
+  static HWY_INLINE void Walk(const depthwise::MapJob<T>& job, const L& lanes,
+                              const TileRow<T>& row, bool inside, const T* in, const V (&taps)[K],
+                              const T* in_2, const V (&taps_2)[K]) {
+    const std::int64_t columns = inside ? job.in_w : 0;
+    const auto load = [&](const T* from, std::int64_t column) HWY_ATTR {
+      return Outside(column, columns) ? lanes.Zero() : lanes.Load(from + column * job.c);
+    };
+    const auto put = [&](V value, T* to) HWY_ATTR {
+      job.stream ? lanes.Stream(value, to) : lanes.Store(value, to);
+    };
+    std::int64_t column = job.pad / 2;
+    std::int64_t x = 2 * column - job.pad;
+    T* out = row.out + x * job.c;
+    V before = load(in, column - 1), before_2 = load(in_2, column - 1);
+    for (; x < job.out_w; x += 2, ++column) {
+      const V here = load(in, column);
+      V even = hn::MulAdd(before, taps[2], hn::Mul(here, taps[0]));
+      V odd = hn::Mul(here, taps[1]);
+      before = here;
+      if constexpr (kTwo) {
+        const V here_2 = load(in_2, column);
+        even = hn::MulAdd(before_2, taps_2[2], hn::MulAdd(here_2, taps_2[0], even));
+        odd = hn::MulAdd(here_2, taps_2[1], odd);
+        before_2 = here_2;
+      }
+      if (x >= 0) put(even, out);
+      out = Advance(out, job.c);
+      if (x + 1 < job.out_w) put(odd, out);
+      out = Advance(out, job.c);
+    }
+  }
+};
+
 #if HWY_TARGET == HWY_AVX3
 using EvenTileWidths = std::integer_sequence<int, 14, 8, 4>;
 #elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
@@ -85,6 +153,7 @@ using EvenTileWidths = std::integer_sequence<int, 4>;
 
 template <class T, int K>
 void Stride2With(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
+  if (K == 3 && job.rolls()) return RunTiles<Stride2Rows>(job, 0, begin, end);
   const std::int64_t first_x = -(job.pad % 2);
   VisitBestTile(job.out_w - first_x, EvenTileWidths(), [&](auto width) HWY_ATTR {
     RunTiles<Stride2Tile<K, decltype(width)::value>>(job, first_x, begin, end);
