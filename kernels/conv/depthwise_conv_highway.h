@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/core/activation.h"
 #include "kernels/core/tensor.h"
@@ -79,9 +80,15 @@ struct WeightsJob {
   std::int64_t pad = 0;
   bool prefetch = false;  // as in MapJob
 
-  // Rows that a tile of columns goes down while its sums stay in registers: about 56 terms a sum,
+  // Rows that a tile of columns goes down while its sums stay in registers: about 64 terms a sum,
   // so that the rounding of millions of terms stays that of a few dozen.
-  std::int64_t rows() const { return std::min(out_h, std::max<std::int64_t>(4, 56 / out_w)); }
+  std::int64_t sum_rows() const { return std::max<std::int64_t>(4, 64 / out_w); }
+  // Rows that it goes down before the next channel group's does: several times as many, so that few
+  // rows are read again by the next block, unless f32 comes from memory, which bounds all else.
+  std::int64_t rows() const {
+    const bool memory_bound = prefetch && std::is_same_v<T, float>;
+    return std::min(out_h, (memory_bound ? 1 : 4) * sum_rows());
+  }
   std::int64_t blocks() const { return (out_h + rows() - 1) / rows(); }
   std::int64_t groups() const { return (c + kChannelGroup - 1) / kChannelGroup; }
   // Row blocks of all images.

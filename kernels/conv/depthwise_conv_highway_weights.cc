@@ -151,10 +151,13 @@ void SumItems(const depthwise::WeightsJob<T>& job, std::int64_t item_begin, std:
       const std::int64_t ahead_dy =
           job.c * (last ? job.rows() * job.out_w - column : std::int64_t{kColumns});
       VisitChannels(c_begin, c_end, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
-        WeightsTile<K, S, kColumns>::Run(
-            job, lanes,
-            WeightsBlock<T>{x + c, dy + c, y_begin, y_end, column, ahead_x, ahead_dy,
-                            job.prefetch && BeginsLine<T>(c), partial + 2 * c * K * K});
+        for (std::int64_t y = y_begin; y < y_end; y += job.sum_rows()) {
+          WeightsTile<K, S, kColumns>::Run(
+              job, lanes,
+              WeightsBlock<T>{x + c, dy + c, y, std::min(y_end, y + job.sum_rows()), column,
+                              ahead_x, ahead_dy, job.prefetch && BeginsLine<T>(c),
+                              partial + 2 * c * K * K});
+        }
       });
     }
   }
