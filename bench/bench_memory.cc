@@ -235,10 +235,11 @@ class MemoryBenchmark {
   }
 
   double RecomputedOverPath(const SearchSpace& space, const MemoryPoint& point) {
+    const RecomputePolicy everything(space.nodes.size(), Recompute::kAll);
     const MemoryPlan all = PlanStep(WithCandidates(space, point.candidates), {}, bench_.registry(),
                                     {.batch = point.batch,
                                      .dtype = options_.dtype,
-                                     .recompute = Recompute::kAll,
+                                     .recompute = everything,
                                      .step = PlannedStep::kAllPaths,
                                      .threads = bench_.threads(),
                                      .policy = bench_.context().policy()});

@@ -31,7 +31,8 @@ void CompareFixedNetwork(Workbench& bench, const SearchSpace& space, std::int64_
   supernet.TakeTypicalPath();
 
   Context& context = bench.context();
-  Network network(context, Derive(space, supernet.path()), WeightInit::kFanOut, options.dtype);
+  Network network(context, Derive(space, supernet.path()), WeightInit::kFanOut,
+                  {.dtype = options.dtype});
   network.Initialize(1);
   PrepareNetwork(context, bench.allocator(), network, {.training = {batch}, .evaluation = {}});
   const Batch images{

@@ -22,7 +22,7 @@ constexpr float kSmoothing = 0.1f;
 SupernetSteps::SupernetSteps(Workbench& bench, const SearchSpace& space, std::int64_t batch,
                              std::span<const PlannedStep> steps, DType dtype)
     : bench_(bench),
-      supernet_(std::make_unique<Supernet>(bench.context(), space, dtype)),
+      supernet_(std::make_unique<Supernet>(bench.context(), space, ComputeOptions{.dtype = dtype})),
       batch_{.images = bench.Random({batch, space.input.h, space.input.w, space.input.c}, 1),
              .labels = bench.Labels(batch, space.classes)} {
   supernet_->Initialize(kSeed);

@@ -58,21 +58,17 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
                   : std::string("; no batch fits, raise --memory-budget"));
 }
 
-RecomputeChoice ChooseRecompute(std::int64_t budget_bytes,
-                                const std::function<std::int64_t(Recompute)>& peak_of) {
-  RecomputeChoice choice;
-  for (const Recompute recompute : {Recompute::kNothing, Recompute::kExpand, Recompute::kAll}) {
-    choice = {recompute, peak_of(recompute)};
-    if (choice.peak_bytes <= budget_bytes) break;
-  }
-  return choice;
-}
-
-std::string RecomputeNote(Recompute recompute) {
-  if (recompute == Recompute::kNothing) return "";
+std::string RecomputeNote(std::span<const SpaceNode> nodes, const RecomputePolicy& policy) {
+  const RecomputedBlocks counts = CountRecomputed(nodes, policy);
+  const int again = counts.expansions + counts.wholes;
+  if (again == 0) return "";
   const std::string what =
-      recompute == Recompute::kExpand ? "expanded tensors are" : "all of a block is";
-  return "to fit the memory budget, " + what + " computed again in the backward pass";
+      counts.wholes == 0 ? "their expansions alone"
+      : counts.expansions == 0
+          ? "all of each"
+          : StrCat("the expansions of ", counts.expansions, ", all of ", counts.wholes);
+  return StrCat("to fit the memory budget, ", again, " of ", counts.blocks,
+                " blocks are computed again in the backward pass: ", what);
 }
 
 SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
@@ -90,17 +86,18 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
   const std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
   std::vector<SizedStep> all = steps;
   all.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
-  const RecomputeChoice choice = ChooseRecompute(budget_bytes, [&](Recompute recompute) {
-    PlanOptions tried = options;
-    tried.recompute = recompute;
-    return PlanSearch(space, registry, all, tried).peak;
-  });
-  options.recompute = choice.recompute;
+  const RecomputeChoice choice =
+      ChooseRecompute(space.nodes, budget_bytes, [&](const RecomputePolicy& policy) {
+        PlanOptions tried = options;
+        tried.recompute = policy;
+        return PlanSearch(space, registry, all, tried).peak;
+      });
+  options.recompute = choice.policy;
   if (choice.peak_bytes > budget_bytes) {
     RequireWithinBudget(space, registry, steps, options, budget_bytes);
     RefuseTraining(registry, space, options, budget_bytes);
   }
-  SearchMemory memory{.recompute = choice.recompute, .peak_bytes = choice.peak_bytes};
+  SearchMemory memory{.recompute = choice.policy, .peak_bytes = choice.peak_bytes};
   memory.evaluation_bytes = RequireEvaluation(registry, space, held_out, options, budget_bytes);
   if (TakesAllPaths(steps.front().step)) return memory;
   options.step = PlannedStep::kAllPaths;

@@ -37,15 +37,6 @@
 namespace nasengine {
 namespace {
 
-AlphaRows AlphasByBlock(const Supernet& supernet) {
-  AlphaRows rows;
-  for (const ChoiceNode* choice : supernet.space().Choices()) {
-    const auto alpha = supernet.gates()[static_cast<std::size_t>(choice->gate)].alpha();
-    rows.emplace_back(alpha.begin(), alpha.end());
-  }
-  return rows;
-}
-
 // One search from open data to a measured network; a member function a phase.
 class SearchRun {
  public:
@@ -76,7 +67,7 @@ class SearchRun {
   const SearchHooks& hooks_;
   const SearchAlgorithm& algorithm_;
   const DType dtype_;
-  Recompute recompute_ = Recompute::kNothing;  // by the memory budget
+  RecomputePolicy recompute_;  // by the memory budget
   Timer total_;
   Session session_;
   DataSource data_;
@@ -152,7 +143,9 @@ void SearchRun::PlanMemory() {
   const SearchMemory memory =
       PlanWithinBudget(session_, space_, algorithm_, dtype_, images_->held_out_images(), budget);
   recompute_ = memory.recompute;
-  if (const std::string note = RecomputeNote(recompute_); !note.empty()) Announce(note);
+  if (const std::string note = RecomputeNote(space_.nodes, recompute_); !note.empty()) {
+    Announce(note);
+  }
   estimate_.budget_bytes = budget;
   estimate_.peak_bytes = memory.peak_bytes;
   estimate_.all_paths_bytes = memory.all_paths_bytes;
@@ -188,7 +181,8 @@ void SearchRun::ObtainTable() {
 }
 
 void SearchRun::BuildSupernet() {
-  supernet_ = std::make_unique<Supernet>(session_.context(), space_, dtype_, recompute_);
+  supernet_ = std::make_unique<Supernet>(session_.context(), space_,
+                                         ComputeOptions{.dtype = dtype_, .recompute = recompute_});
   supernet_->Initialize(config_.seed);
   std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
   const Recipe& recipe = space_.recipe;
@@ -306,7 +300,7 @@ void SearchRun::Search() {
   const Counts counts = CountNetwork(summary_.network);
   summary_.parameters = counts.parameters;
   summary_.macs = counts.macs;
-  if (hooks_.searched) hooks_.searched(space_, AlphasByBlock(*supernet_));
+  if (hooks_.searched) hooks_.searched(space_, supernet_->AlphasByBlock());
   if (hooks_.derived) hooks_.derived(summary_.network);
   summary_.supernet_top1 = EvaluatePath(path_).top1;
 }

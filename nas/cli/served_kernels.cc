@@ -83,7 +83,7 @@ std::string PolicyText(const KernelPolicy& policy) {
 ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
                               const std::vector<SizedStep>& steps, DType dtype) {
   return Ask(session, [&](Context& context, CachingAllocator& allocator) {
-    Supernet supernet(context, space, dtype);
+    Supernet supernet(context, space, {.dtype = dtype});
     PrepareSupernet(context, allocator, supernet, steps);
   });
 }
@@ -91,7 +91,7 @@ ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
 ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch,
                                 DType dtype) {
   return Ask(session, [&](Context& context, CachingAllocator& allocator) {
-    Network built(context, network, WeightInit::kFanOut, dtype);
+    Network built(context, network, WeightInit::kFanOut, {.dtype = dtype});
     PrepareNetwork(context, allocator, built, {.training = {batch}, .evaluation = {batch}});
   });
 }

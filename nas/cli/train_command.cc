@@ -139,13 +139,17 @@ ChosenRecipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   return {.recipe = std::move(recipe), .source = std::move(source)};
 }
 
+std::vector<SpaceNode> NodesOf(const NetworkDesc& network) {
+  return {network.layers.begin(), network.layers.end()};
+}
+
 // What a training step has to compute again to fit. Throws kOutOfMemory where that does not help.
-Recompute FitIntoMemory(Session& session, const NetworkDesc& network, const TrainConfig& config,
-                        std::int64_t batch) {
+RecomputePolicy FitIntoMemory(Session& session, const NetworkDesc& network,
+                              const TrainConfig& config, std::int64_t batch) {
   const MemoryStats stats = session.allocator().stats();
   const std::int64_t budget =
       config.memory_budget > 0 ? config.memory_budget : DefaultMemoryBudget();
-  const auto peak_of = [&](Recompute recompute) {
+  const auto peak_of = [&](const RecomputePolicy& recompute) {
     return PlanTraining(
                network, session.registry(),
                {.batch = batch,
@@ -157,8 +161,8 @@ Recompute FitIntoMemory(Session& session, const NetworkDesc& network, const Trai
                     stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]})
         .peak;
   };
-  const RecomputeChoice choice = ChooseRecompute(budget, peak_of);
-  if (choice.peak_bytes <= budget) return choice.recompute;
+  const RecomputeChoice choice = ChooseRecompute(NodesOf(network), budget, peak_of);
+  if (choice.peak_bytes <= budget) return choice.policy;
   Throw(ErrorCode::kOutOfMemory, "memory: training ", network.name, " at batch ", batch, " needs ",
         FormatBytes(choice.peak_bytes), ", the budget is ", FormatBytes(budget),
         "; use a smaller --batch or raise --memory-budget");
@@ -223,9 +227,12 @@ int RecordedTraining::Run() {
                              .augment = TrainAugment(recipe_, data.stats),
                              .seed = config_.run.seed},
                 session_.allocator());
-  const Recompute recompute = FitIntoMemory(session_, desc_, config_, recipe_.batch);
-  if (const std::string note = RecomputeNote(recompute); !note.empty()) progress_.Announce(note);
-  Network network(context, desc_, recipe_.weight_init, ParseDType(config_.dtype), recompute);
+  const RecomputePolicy recompute = FitIntoMemory(session_, desc_, config_, recipe_.batch);
+  if (const std::string note = RecomputeNote(NodesOf(desc_), recompute); !note.empty()) {
+    progress_.Announce(note);
+  }
+  Network network(context, desc_, recipe_.weight_init,
+                  {.dtype = ParseDType(config_.dtype), .recompute = recompute});
   network.Initialize(config_.run.seed);
   if (!config_.run.weights.empty()) {
     LoadStateDict(context, config_.run.weights, network.state_dict());

@@ -6,6 +6,13 @@
 #include "nas/supernet/step.h"
 
 namespace nasengine {
+namespace {
+
+ComputeOptions ComputeOf(const PlanOptions& options) {
+  return {.dtype = options.dtype, .recompute = options.recompute};
+}
+
+}  // namespace
 
 MemoryPlan ToMemoryPlan(const MemoryStats& stats) {
   const auto at = [&](MemoryCategory category) {
@@ -28,7 +35,7 @@ MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
   const KernelRegistry dry = registry.WithoutExecution();
   Context context(*backend, allocator, dry, options.policy, options.threads);
   const Tensor data = context.Empty({options.data_bytes}, DType::kU8, MemoryCategory::kData);
-  const Supernet supernet(context, space, options.dtype, options.recompute);
+  const Supernet supernet(context, space, ComputeOf(options));
   for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(context);
   const Tensor images =
       Tensor::Empty(batch_allocator, {options.batch, space.input.h, space.input.w, space.input.c},
@@ -64,7 +71,7 @@ MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& regist
   const KernelRegistry dry = registry.WithoutExecution();
   Context context(*backend, allocator, dry, options.policy, options.threads);
   const Tensor data = context.Empty({options.data_bytes}, DType::kU8, MemoryCategory::kData);
-  const Network built(context, network, WeightInit::kFanOut, options.dtype, options.recompute);
+  const Network built(context, network, WeightInit::kFanOut, ComputeOf(options));
   for (ParameterSlab* slab : built.Slabs()) slab->momentum(context);
   const Size3& image = network.input;
   const Tensor images = Tensor::Empty(batch_allocator, {options.batch, image.h, image.w, image.c},

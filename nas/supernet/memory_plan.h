@@ -29,7 +29,7 @@ MemoryPlan ToMemoryPlan(const MemoryStats& stats);
 struct PlanOptions {
   std::int64_t batch = 128;
   DType dtype = DType::kF32;  // that steps compute in
-  Recompute recompute = Recompute::kNothing;
+  RecomputePolicy recompute{};
   PlannedStep step = PlannedStep::kWeights;
   int threads = 1;
   KernelPolicy policy{};

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/network.h"
 
+#include <utility>
+
 #include "nas/supernet/layer_graph.h"
 
 namespace nasengine {
 
-Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, DType dtype,
-                 Recompute recompute)
-    : desc_(desc), dtype_(dtype), recompute_(recompute) {
+Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, ComputeOptions compute)
+    : desc_(desc), compute_(std::move(compute)) {
   CheckNetwork(desc, desc.name);
+  CheckOptions(compute_, desc_.layers.size());
   for (const LayerDesc& layer : desc_.layers) {
     if (layer.op == LayerOp::kZero) {
       layers_.push_back(nullptr);
@@ -17,16 +19,16 @@ Network::Network(Context& context, const NetworkDesc& desc, WeightInit init, DTy
                                                      layer.name + "/", WeightStart{.init = init}));
     }
   }
-  if (dtype != DType::kBf16) return;
+  if (dtype() != DType::kBf16) return;
   for (ParameterSlab* slab : Slabs()) slab->AllocateWorkingCopy();
 }
 
 Variable Network::Forward(Tape& tape, const Tensor& images, const ForwardOptions& options) const {
   std::vector<const LayerDesc*> descs;
   for (const LayerDesc& layer : desc_.layers) descs.push_back(&layer);
-  const ForwardOptions own = options.With(recompute_);
   return RunLayerGraph(descs, Variable(images), [&](std::size_t i, const Variable& x) {
-    return layers_[i] == nullptr ? x : layers_[i]->Forward(tape, x, own);
+    if (layers_[i] == nullptr) return x;
+    return layers_[i]->Forward(tape, x, options.With(compute_.RecomputeOf(i)));
   });
 }
 

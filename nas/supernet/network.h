@@ -7,16 +7,16 @@
 
 #include "autograd/state_dict.h"
 #include "nas/supernet/built_layer.h"
+#include "nas/supernet/compute_options.h"
 
 namespace nasengine {
 
 class Network {
  public:
   // Weights are zero until Initialize, which starts them by `init`, LoadStateDict or CopyWeights.
-  // `dtype` is the type that training computes in: bf16 keeps a copy of the weights in it;
-  // `recompute` is what it computes again instead of keeping.
+  // Training computes by `compute`.
   Network(Context& context, const NetworkDesc& desc, WeightInit init = WeightInit::kFanOut,
-          DType dtype = DType::kF32, Recompute recompute = Recompute::kNothing);
+          ComputeOptions compute = {});
 
   // images (n, h, w, c) -> logits (n, classes) in f32. The images' type is that of the activations,
   // dtype() or f32.
@@ -31,7 +31,7 @@ class Network {
   void ResetStatistics();
 
   const NetworkDesc& desc() const { return desc_; }
-  DType dtype() const { return dtype_; }
+  DType dtype() const { return compute_.dtype; }
   // The layers with weights, in order.
   const std::vector<std::unique_ptr<BuiltLayer>>& layers() const { return layers_; }
   // Every parameter slab, in order.
@@ -39,8 +39,7 @@ class Network {
 
  private:
   NetworkDesc desc_;
-  DType dtype_;
-  Recompute recompute_;
+  ComputeOptions compute_;
   std::vector<std::unique_ptr<BuiltLayer>> layers_;  // null for kZero
 };
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/supernet.h"
 
+#include <utility>
 #include <variant>
 
 #include "nas/supernet/layer_graph.h"
 
 namespace nasengine {
 
-Supernet::Supernet(Context& context, const SearchSpace& space, DType dtype, Recompute recompute)
-    : space_(space), dtype_(dtype), recompute_(recompute) {
+Supernet::Supernet(Context& context, const SearchSpace& space, ComputeOptions compute)
+    : space_(space), compute_(std::move(compute)) {
+  CheckOptions(compute_, space_.nodes.size());
   const WeightStart own{.init = space.recipe.weight_init};
   const bool aligned = space.recipe.candidate_start == CandidateStart::kAligned;
   for (const SpaceNode& node : space_.nodes) {
@@ -29,7 +31,7 @@ Supernet::Supernet(Context& context, const SearchSpace& space, DType dtype, Reco
     }
     nodes_.push_back(std::move(built));
   }
-  if (dtype != DType::kBf16) return;
+  if (dtype() != DType::kBf16) return;
   for (ParameterSlab* slab : Slabs()) slab->AllocateWorkingCopy();
 }
 
@@ -52,22 +54,23 @@ void Supernet::Initialize(std::uint32_t seed) {
 }
 
 template <class Visit>
-Variable Supernet::Walk(const Tensor& images, const Visit& visit) const {
+Variable Supernet::Walk(const Tensor& images, const ForwardOptions& options,
+                        const Visit& visit) const {
   std::vector<const LayerDesc*> descs;
   for (const SpaceNode& node : space_.nodes) {
     const auto* choice = std::get_if<ChoiceNode>(&node);
     descs.push_back(choice != nullptr ? &choice->candidates.front() : &std::get<LayerDesc>(node));
   }
-  return RunLayerGraph(descs, Variable(images),
-                       [&](std::size_t i, const Variable& x) { return visit(nodes_[i], x); });
+  return RunLayerGraph(descs, Variable(images), [&](std::size_t i, const Variable& x) {
+    return visit(nodes_[i], x, options.With(compute_.RecomputeOf(i)));
+  });
 }
 
 Variable Supernet::Forward(Tape& tape, const Tensor& images, std::span<const int> path,
                            std::span<GateGradients> gates, const ForwardOptions& options) const {
   NAS_CHECK(static_cast<int>(path.size()) == blocks(), "supernet: the path has ", path.size(),
             " blocks, the space ", blocks());
-  const ForwardOptions own = options.With(recompute_);
-  return Walk(images, [&](const Node& node, const Variable& x) {
+  return Walk(images, options, [&](const Node& node, const Variable& x, const ForwardOptions& own) {
     if (node.fixed != nullptr) return node.fixed->Forward(tape, x, own);
     const int active = path[static_cast<std::size_t>(node.block)];
     return node.mixed->Forward(tape, x, active, GatesOf(gates, node), own);
@@ -76,8 +79,7 @@ Variable Supernet::Forward(Tape& tape, const Tensor& images, std::span<const int
 
 Variable Supernet::ForwardAll(Tape& tape, const Tensor& images, std::span<GateGradients> gates,
                               const ForwardOptions& options) const {
-  const ForwardOptions own = options.With(recompute_);
-  return Walk(images, [&](const Node& node, const Variable& x) {
+  return Walk(images, options, [&](const Node& node, const Variable& x, const ForwardOptions& own) {
     if (node.fixed != nullptr) return node.fixed->Forward(tape, x, own);
     const int gate = gate_of_[static_cast<std::size_t>(node.block)];
     const std::vector<double> p = gates_[static_cast<std::size_t>(gate)].Probabilities();
@@ -131,9 +133,18 @@ Path Supernet::SamplePath(const Rng& rng, std::uint64_t step) const {
   return PathOfGates(space_, of_gate);
 }
 
+AlphaRows Supernet::AlphasByBlock() const {
+  AlphaRows rows;
+  for (const int gate : gate_of_) {
+    const auto alpha = gates_[static_cast<std::size_t>(gate)].alpha();
+    rows.emplace_back(alpha.begin(), alpha.end());
+  }
+  return rows;
+}
+
 std::unique_ptr<Network> Supernet::Derive(Context& context, std::span<const int> path) const {
   auto network = std::make_unique<Network>(context, nasengine::Derive(space_, path),
-                                           space_.recipe.weight_init, dtype_, recompute_);
+                                           space_.recipe.weight_init, compute_);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     const BuiltLayer* from =

@@ -9,8 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "nas/space/alphas_file.h"
 #include "nas/space/search_space.h"
 #include "nas/supernet/binary_gate.h"
+#include "nas/supernet/compute_options.h"
 #include "nas/supernet/mixed_op.h"
 #include "nas/supernet/network.h"
 
@@ -21,10 +23,8 @@ using Path = std::vector<int>;
 
 class Supernet {
  public:
-  // Weights are zero until Initialize. `dtype` is the type that steps compute in: bf16 keeps a copy
-  // of the weights in it. `recompute` is what they compute again instead of keeping.
-  Supernet(Context& context, const SearchSpace& space, DType dtype = DType::kF32,
-           Recompute recompute = Recompute::kNothing);
+  // Weights are zero until Initialize. Steps compute by `compute`.
+  Supernet(Context& context, const SearchSpace& space, ComputeOptions compute = {});
 
   // Weights and alphas as the recipe wants them.
   void Initialize(std::uint32_t seed);
@@ -40,8 +40,7 @@ class Supernet {
                       const ForwardOptions& options) const;
 
   const SearchSpace& space() const { return space_; }
-  DType dtype() const { return dtype_; }
-  Recompute recompute() const { return recompute_; }
+  DType dtype() const { return compute_.dtype; }
   int blocks() const { return static_cast<int>(gate_of_.size()); }
   // In the order of space().Gates().
   std::vector<BinaryGate>& gates() { return gates_; }
@@ -56,6 +55,8 @@ class Supernet {
   // The likeliest candidate of every gate, and one drawn at every gate.
   Path BestPath() const;
   Path SamplePath(const Rng& rng, std::uint64_t step) const;
+  // The alphas of every searchable block, in order.
+  AlphaRows AlphasByBlock() const;
   // Mean of the gates' entropies, in nats.
   double MeanEntropy() const { return nasengine::MeanEntropy(gates_); }
 
@@ -69,13 +70,13 @@ class Supernet {
     int block = -1;                  // of a mixed operation
   };
 
+  // Calls visit(node, x, options) of every node, with the options that are its own.
   template <class Visit>
-  Variable Walk(const Tensor& images, const Visit& visit) const;
+  Variable Walk(const Tensor& images, const ForwardOptions& options, const Visit& visit) const;
   GateGradients* GatesOf(std::span<GateGradients> gates, const Node& node) const;
 
   SearchSpace space_;
-  DType dtype_;
-  Recompute recompute_;
+  ComputeOptions compute_;
   std::vector<Node> nodes_;
   std::vector<BinaryGate> gates_;
   std::vector<int> gate_of_;

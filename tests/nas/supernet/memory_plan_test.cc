@@ -19,10 +19,10 @@ class MemoryPlanTest : public SupernetFixture {
  protected:
   // Counts real steps of `space` along `path` in an allocator of their own; the batch is not in it.
   MemoryPlan Count(const SearchSpace& space, const Path& path, PlannedStep step,
-                   DType dtype = DType::kF32, Recompute recompute = Recompute::kNothing) {
+                   ComputeOptions compute = {}) {
     CachingAllocator counted(context().backend());
     const std::unique_ptr<Context> own = context().Sibling(counted, context().registry());
-    Supernet supernet(*own, space, dtype, recompute);
+    Supernet supernet(*own, space, std::move(compute));
     supernet.Initialize(1);
     for (ParameterSlab* slab : supernet.Slabs()) slab->momentum(*own);
     const Batch batch = RandomBatch(space, kBatch);  // from the fixture's allocator
@@ -34,14 +34,17 @@ class MemoryPlanTest : public SupernetFixture {
   }
 
   MemoryPlan Plan(const SearchSpace& space, const Path& path, PlannedStep step,
-                  std::int64_t batch = kBatch, DType dtype = DType::kF32,
-                  Recompute recompute = Recompute::kNothing) {
+                  std::int64_t batch = kBatch, const ComputeOptions& compute = {}) {
     return PlanStep(space, path, context().registry(),
                     {.batch = batch,
-                     .dtype = dtype,
-                     .recompute = recompute,
+                     .dtype = compute.dtype,
+                     .recompute = compute.recompute,
                      .step = step,
                      .threads = context().threads()});
+  }
+
+  static RecomputePolicy Everywhere(const SearchSpace& space, Recompute recompute) {
+    return RecomputePolicy(space.nodes.size(), recompute);
   }
 
   static void ExpectWithin(double share, std::int64_t plan, std::int64_t count) {
@@ -59,8 +62,8 @@ TEST_F(MemoryPlanTest, AgreesWithTheCountOfRealSteps) {
         PlannedStep::kAllPaths, PlannedStep::kAllPathsArchitecture, PlannedStep::kEvaluation}) {
     for (const DType dtype : {DType::kF32, DType::kBf16}) {
       SCOPED_TRACE(StrCat(static_cast<int>(step), " ", Name(dtype)));
-      const MemoryPlan plan = Plan(space, largest, step, kBatch, dtype);
-      const MemoryPlan count = Count(space, largest, step, dtype);
+      const MemoryPlan plan = Plan(space, largest, step, kBatch, {.dtype = dtype});
+      const MemoryPlan count = Count(space, largest, step, {.dtype = dtype});
       ExpectWithin(0.02, plan.peak - plan.workspace, count.peak - count.workspace);
       ExpectWithin(0.05, plan.peak, count.peak);
       ExpectWithin(0.02, plan.weights, count.weights);
@@ -75,13 +78,35 @@ TEST_F(MemoryPlanTest, ComputingAgainKeepsLessAsPlanned) {
   const Path largest = LargestPath(space);
   std::int64_t before = Plan(space, largest, PlannedStep::kWeights).activations;
   for (const Recompute recompute : {Recompute::kExpand, Recompute::kAll}) {
-    const MemoryPlan plan =
-        Plan(space, largest, PlannedStep::kWeights, kBatch, DType::kF32, recompute);
-    const MemoryPlan count = Count(space, largest, PlannedStep::kWeights, DType::kF32, recompute);
+    const ComputeOptions compute{.recompute = Everywhere(space, recompute)};
+    const MemoryPlan plan = Plan(space, largest, PlannedStep::kWeights, kBatch, compute);
+    const MemoryPlan count = Count(space, largest, PlannedStep::kWeights, compute);
     ExpectWithin(0.02, plan.activations, count.activations);
     EXPECT_LT(plan.activations, before * 4 / 5);
     before = plan.activations;
   }
+}
+
+// Blocks that free something at the peak: it comes when the last ones' gradients are formed.
+TEST_F(MemoryPlanTest, EveryBlockHasAPolicyOfItsOwn) {
+  const SearchSpace space = LoadSpace("fashion");
+  const Path largest = LargestPath(space);
+  const std::int64_t kept = Plan(space, largest, PlannedStep::kWeights).activations;
+  int fewer = 0;
+  for (std::size_t node = 0; node < space.nodes.size(); ++node) {
+    ComputeOptions compute{.recompute = Everywhere(space, Recompute::kNothing)};
+    compute.recompute[node] = Recompute::kAll;
+    const MemoryPlan plan = Plan(space, largest, PlannedStep::kWeights, kBatch, compute);
+    const MemoryPlan count = Count(space, largest, PlannedStep::kWeights, compute);
+    ExpectWithin(0.02, plan.activations, count.activations);
+    EXPECT_LE(plan.activations, kept);
+    if (plan.activations < kept) ++fewer;
+  }
+  EXPECT_GE(fewer, space.searchable_blocks() / 2);
+  EXPECT_LT(fewer, static_cast<int>(space.nodes.size()));
+  EXPECT_THROW(Plan(space, largest, PlannedStep::kWeights, kBatch,
+                    {.recompute = RecomputePolicy(2, Recompute::kAll)}),
+               Error);
 }
 
 // With every block computed again all paths fit where the largest path fits that keeps.
@@ -89,7 +114,8 @@ TEST_F(MemoryPlanTest, AllPathsComputedAgainTakeNoMoreThanOneKept) {
   for (const std::string name : {"fashion", "proxyless-imagenet"}) {
     const SearchSpace space = LoadSpace(name);
     const Path largest = LargestPath(space);
-    EXPECT_LE(Plan(space, {}, PlannedStep::kAllPaths, 8, DType::kF32, Recompute::kAll).activations,
+    const ComputeOptions again{.recompute = Everywhere(space, Recompute::kAll)};
+    EXPECT_LE(Plan(space, {}, PlannedStep::kAllPaths, 8, again).activations,
               Plan(space, largest, PlannedStep::kWeights, 8).activations)
         << name;
   }
@@ -101,7 +127,7 @@ TEST_F(MemoryPlanTest, Bf16HalvesActivationsAndAddsACopyOfTheWeights) {
   const SearchSpace space = LoadSpace("fashion");
   const Path largest = LargestPath(space);
   const MemoryPlan f32 = Plan(space, largest, PlannedStep::kWeights, 128);
-  const MemoryPlan bf16 = Plan(space, largest, PlannedStep::kWeights, 128, DType::kBf16);
+  const MemoryPlan bf16 = Plan(space, largest, PlannedStep::kWeights, 128, {.dtype = DType::kBf16});
   const double share = static_cast<double>(bf16.activations) / static_cast<double>(f32.activations);
   EXPECT_NEAR(share, 0.5, 0.04);
   EXPECT_GT(bf16.weights, f32.weights);

@@ -195,7 +195,7 @@ class WorkingTypeStepTest : public SupernetFixture {
   WorkingTypeStepTest()
       : space_(TinySpace({.blocks = 3, .candidates = {"3x3_MBConv3", "5x5_MBConv6"}})),
         f32_(context(), space_),
-        bf16_(context(), space_, DType::kBf16) {
+        bf16_(context(), space_, {.dtype = DType::kBf16}) {
     f32_.Initialize(3);
     bf16_.Initialize(3);
   }

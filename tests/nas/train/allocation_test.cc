@@ -107,7 +107,7 @@ class AllocationTest : public SupernetFixture {
                                 DType dtype = DType::kF32) {
     const SearchSpace space = LoadSpace("fashion");
     const LatencyModel model(space, FakeLatencyTable(space));
-    Supernet supernet(context(), space, dtype);
+    Supernet supernet(context(), space, {.dtype = dtype});
     supernet.Initialize(1);
     const Batch batch = RandomBatch(space, batch_size);
     SearcherOfSteps searcher(
