@@ -16,6 +16,7 @@
 #include "bench/kept_bytes.h"
 #include "bench/memory_cases.h"
 #include "bench/memory_chart.h"
+#include "bench/peak_peer.h"
 #include "bench/supernet_steps.h"
 #include "kernels/core/file_io.h"
 #include "nas/config/machine.h"
@@ -203,7 +204,7 @@ class MemoryBenchmark {
     for (const std::string& name :
          options_.spaces.empty() ? BuiltinSpaceNames() : options_.spaces) {
       const SearchSpace space = LoadSpace(name);
-      if (std::regex_search(space.name, filter)) RunSpace(space);
+      if (std::regex_search(space.name, filter)) RunSpace(name, space);
     }
     NAS_CHECK(!panels_.empty(), "--filter '", options_.filter, "': no space has such a name");
     if (!options_.svg.empty()) {
@@ -217,21 +218,26 @@ class MemoryBenchmark {
   }
 
  private:
-  void RunSpace(const SearchSpace& space) {
+  void RunSpace(const std::string& name, const SearchSpace& space) {
     if (!options_.json) PrintHeader(space, options_.dtype);
     const std::vector<std::int64_t> batches = BatchesOf(space, options_);
     std::vector<MemoryPoint> points;
+    std::vector<MemoryPoint> compared;  // with a peer
     for (int candidates = kFewestCandidates; candidates <= kMostCandidates; ++candidates) {
       points.push_back(RunPoint(space, candidates, batches.front(), true));
       if (candidates == kAnswerCandidates) {
         answers_.push_back({space, batches.front(), CompareWithAllPaths(points.back().cases),
                             RecomputedOverPath(space, points.back())});
+        compared.push_back(points.back());
       }
     }
     panels_.push_back(MemoryPanel(space, points));
     for (std::size_t i = 1; i < batches.size(); ++i) {
-      RunPoint(space, kAnswerCandidates, batches[i], false);
+      compared.push_back(RunPoint(space, kAnswerCandidates, batches[i], false));
     }
+    bench_.allocator().ReleaseCached();
+    has_peer_ =
+        has_peer_ && ComparePeaksWithPytorch(bench_, name, compared, options_, document_["rows"]);
   }
 
   double RecomputedOverPath(const SearchSpace& space, const MemoryPoint& point) {
@@ -277,6 +283,7 @@ class MemoryBenchmark {
   }
 
   const BenchOptions& options_;
+  bool has_peer_ = options_.peer == "pytorch";
   Workbench bench_;
   Json document_;
   std::vector<Answer> answers_;

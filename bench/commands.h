@@ -32,8 +32,8 @@ struct BenchOptions {
   // it goes, empty: nowhere.
   bool profile_step = false;
   std::string trace;
-  // The framework to compare with, pytorch (step) or onnxruntime (inference), empty: none; the
-  // Python that has it.
+  // The framework to compare with, pytorch (step, memory) or onnxruntime (inference), empty: none;
+  // the Python that has it.
   std::string peer;
   std::string python = "python3";
   // Where the kernel policy measured here goes; empty: none is measured.

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace nasengine {
@@ -17,6 +17,17 @@ namespace {
 double LoadAverage() {
   double load = 0;
   return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
+// A line of /proc/self/status. Unlike the usage that getrusage tells, it starts anew with a program
+// and follows a reset.
+std::int64_t StatusBytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::int64_t kib = 0;
+    if (word == key + ":" && status >> kib) return kib * 1024;
+  }
+  Throw(ErrorCode::kUnsupported, "/proc/self/status: no ", key);
 }
 
 }  // namespace
@@ -34,11 +45,9 @@ bool IsRealTime() {
   return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
-std::int64_t ResidentPeakBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-}
+std::int64_t ResidentBytes() { return StatusBytes("VmRSS"); }
+
+std::int64_t ResidentPeakBytes() { return StatusBytes("VmHWM"); }
 
 bool ResetResidentPeak() {
   std::FILE* file = std::fopen("/proc/self/clear_refs", "w");

@@ -25,7 +25,8 @@ std::string VendorVersion();
 void CheckFolderOf(const std::string& flag, const std::string& file);
 // Whether the process runs under a real-time policy (chrt -f 1), which keeps other work away.
 bool IsRealTime();
-// The largest resident memory of the process since it started or since the last reset.
+// Resident memory of the process, and the largest since it started or since the last reset.
+std::int64_t ResidentBytes();
 std::int64_t ResidentPeakBytes();
 // False where the system does not let a process reset it.
 bool ResetResidentPeak();

@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "bench/commands.h"
+#include "bench/step_server.h"
 #include "nas/config/machine.h"
 
 namespace nasengine {
@@ -38,7 +39,7 @@ const Command kCommands[] = {
      "time and memory of a search's steps, and of a step of all paths",
      BenchStep,
      {"pytorch"}},
-    {"memory", "memory of one path against all, as candidates are added", BenchMemory},
+    {"memory", "memory of one path against all, as candidates are added", BenchMemory, {"pytorch"}},
     {"inference",
      "the published networks as shipped, on one thread and on all",
      BenchInference,
@@ -107,6 +108,7 @@ int Run(int argc, char** argv) {
       "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n"
       "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n"
       "  nasengine bench memory --svg memory.svg\n"
+      "  nasengine bench memory --space fashion --peer pytorch\n"
       "  chrt -f 1 ./nasengine bench inference --peer onnxruntime\n"
       "  nasengine bench search-table --table nasbench201_accuracy.csv\n");
   BenchOptions options;
@@ -119,6 +121,8 @@ int Run(int argc, char** argv) {
       if (options.json) std::printf("%s\n", document.dump(2).c_str());
     });
   }
+  // What `memory --peer` starts; of no use to people.
+  app.add_subcommand("serve-steps")->group("")->callback(ServeSteps);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

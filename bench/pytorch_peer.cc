@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <regex>
@@ -13,7 +12,7 @@
 
 #include "bench/document.h"
 #include "bench/harness.h"
-#include "bench/peer_process.h"
+#include "bench/step_peer.h"
 #include "bench/supernet_steps.h"
 #include "nas/report/format.h"
 #include "nas/space/architecture_file.h"
@@ -26,8 +25,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kScript[] = NASENGINE_PEERS "/pytorch_step.py";
 constexpr int kRounds = 9;
-// Importing and compiling take their time; a step that takes as long is not worth waiting for.
-constexpr double kMostSeconds = 240;
 // By then the threads of whoever worked before have stopped waiting for more at full speed.
 constexpr double kPauseMs = 20;
 
@@ -51,16 +48,6 @@ std::vector<Variant> Variants() {
 
 std::string RowName(const SearchSpace& space, const Variant& variant) {
   return fmt::format("{} pytorch {} {}", space.name, variant.name, variant.dtype);
-}
-
-std::vector<std::string> Command(const Workbench& bench, const BenchOptions& options,
-                                 const Variant& variant) {
-  std::vector<std::string> command{options.python, kScript,
-                                   "--threads",    std::to_string(bench.threads()),
-                                   "--cores",      fmt::format("{}", fmt::join(bench.cores(), ",")),
-                                   "--dtype",      variant.dtype};
-  command.insert(command.end(), variant.words.begin(), variant.words.end());
-  return command;
 }
 
 // Large tensors stay mapped between steps, which makes PyTorch's steps up to 1.5 times as fast.
@@ -101,44 +88,18 @@ struct Comparison {
   std::int64_t peer_peak_bytes = 0;
 };
 
-constexpr std::string_view kMissing = "no PyTorch";  // as the script says it
-
-std::unique_ptr<PeerProcess> Start(const std::vector<std::string>& command, std::string& why) {
-  try {
-    return std::make_unique<PeerProcess>(command, Environment());
-  } catch (const Error& error) {
-    why = StrCat(kMissing, ": ", error.what());
-    return nullptr;
-  }
-}
-
-// Nothing where PyTorch cannot do it; `why` says the reason then.
-std::optional<Comparison> Compare(OurStep& ours, const std::vector<std::string>& command,
-                                  const std::string& request, int rounds, std::string& why) {
-  const std::unique_ptr<PeerProcess> peer = Start(command, why);
-  if (peer == nullptr) return std::nullopt;
-  const std::string ready = "ready ";
-  const std::string hello = peer->Ask(request, kMostSeconds).value_or("no answer");
-  if (!hello.starts_with(ready)) {
-    why = hello;
-    return std::nullopt;
-  }
-  bool answers = true;
-  const std::vector<Contender> contenders{
-      {"ours", [&ours] { ours.Run(); }},
-      {"peer", [&] { answers = answers && peer->Ask("step", kMostSeconds).has_value(); }}};
+// Throws kUnsupported or kNotFound where PyTorch cannot do it.
+Comparison Compare(OurStep& ours, const std::vector<std::string>& command,
+                   const std::string& request, int rounds) {
+  StepPeer peer(command, Environment(), request);
+  const std::vector<Contender> contenders{{"ours", [&ours] { ours.Run(); }},
+                                          {"peer", [&peer] { peer.Step(); }}};
   const std::vector<RobustSummary> times = TimeInterleaved(
       contenders,
       {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0, .pause_ms = kPauseMs});
-  const std::optional<std::string> peak = peer->Ask("peak", kMostSeconds);
-  if (!answers || !peak) {
-    why = "it ended during its steps";
-    return std::nullopt;
-  }
-  return Comparison{.version = hello.substr(ready.size()),
-                    .ours = times[0],
-                    .peer = times[1],
-                    .peer_peak_bytes = std::stoll(*peak)};
+  const std::optional<std::int64_t> peak = peer.PeakBytes();
+  if (!peak) Throw(ErrorCode::kUnsupported, "it ended during its steps");
+  return {.version = peer.version(), .ours = times[0], .peer = times[1], .peer_peak_bytes = *peak};
 }
 
 void PrintHeader(const SearchSpace& space, const Path& path, std::int64_t batch) {
@@ -178,6 +139,23 @@ Json ToRow(const SearchSpace& space, std::int64_t batch, const Variant& variant,
 
 }  // namespace
 
+std::vector<std::string> PytorchCommand(const Workbench& bench, const BenchOptions& options,
+                                        const std::string& dtype,
+                                        const std::vector<std::string>& words) {
+  std::vector<std::string> command{options.python, kScript,
+                                   "--threads",    std::to_string(bench.threads()),
+                                   "--cores",      fmt::format("{}", fmt::join(bench.cores(), ",")),
+                                   "--dtype",      dtype};
+  command.insert(command.end(), words.begin(), words.end());
+  return command;
+}
+
+bool IsWithoutPytorch(const Error& error) {
+  // As the script says it.
+  return error.code() == ErrorCode::kNotFound ||
+         std::string_view(error.what()).starts_with("no PyTorch");
+}
+
 bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t batch,
                     const BenchOptions& options, Json& rows) {
   const std::regex filter(options.filter);
@@ -187,25 +165,25 @@ bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t bat
   }
   if (wanted.empty()) return true;
   OurStep ours(bench, space, batch);
-  const Json request{{"network", Json::parse(ArchitectureToJson(Derive(space, ours.path())))},
-                     {"batch", batch}};
+  const Json network = Json::parse(ArchitectureToJson(Derive(space, ours.path())));
+  const Json request{{"networks", Json::array({network})}, {"batch", batch}};
   const int rounds = options.rounds > 0 ? options.rounds : kRounds;
   bool printed = false;
   for (const Variant& variant : wanted) {
-    std::string why;
-    const std::optional<Comparison> comparison =
-        Compare(ours, Command(bench, options, variant), request.dump(), rounds, why);
-    if (!comparison) {
-      fmt::print(stderr, "{}: left out: {}\n", RowName(space, variant), why);
+    try {
+      const Comparison comparison =
+          Compare(ours, PytorchCommand(bench, options, variant.dtype, variant.words),
+                  request.dump(), rounds);
+      rows.push_back(ToRow(space, batch, variant, comparison, ours.peak_bytes()));
+      if (options.json) continue;
+      if (!printed) PrintHeader(space, ours.path(), batch);
+      printed = true;
+      Print(variant, comparison, ours.peak_bytes());
+    } catch (const Error& error) {
+      fmt::print(stderr, "{}: left out: {}\n", RowName(space, variant), error.what());
       // The others would say the same.
-      if (why.starts_with(kMissing)) return false;
-      continue;
+      if (IsWithoutPytorch(error)) return false;
     }
-    rows.push_back(ToRow(space, batch, variant, *comparison, ours.peak_bytes()));
-    if (options.json) continue;
-    if (!printed) PrintHeader(space, ours.path(), batch);
-    printed = true;
-    Print(variant, *comparison, ours.peak_bytes());
   }
   if (printed) {
     fmt::print("  ours above its start: {}, with the weights of all candidates\n",

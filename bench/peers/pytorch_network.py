@@ -1,4 +1,5 @@
-"""A network of nasengine as plain PyTorch modules, built from its description (architecture.json).
+"""A network of nasengine as plain PyTorch modules, built from its description (architecture.json),
+or a supernet of all paths from the descriptions of several.
 
 The description is the one place where sizes stand, so the two sides cannot drift apart.
 SPDX-License-Identifier: MIT
@@ -46,9 +47,28 @@ class Mbconv(nn.Module):
         self.project = ConvBnAct(middle, c_out, 1, 1, 1, "none", batch_norm)
         self.residual = layer["input"] == layer["output"]
 
+    def branch(self, x):
+        return self.project(self.depthwise(self.expand(x)))
+
     def forward(self, x):
-        y = self.project(self.depthwise(self.expand(x)))
+        y = self.branch(x)
         return y + x if self.residual else y
+
+
+class Mixed(nn.Module):
+    """All candidates of a block, evenly weighted; plus the input where they are residual."""
+
+    def __init__(self, layers, batch_norm):
+        super().__init__()
+        self.candidates = nn.ModuleList(Mbconv(layer, batch_norm) for layer in layers)
+        self.weight = 1 / len(layers)
+
+    def forward(self, x):
+        y = self.candidates[0].branch(x) * self.weight
+        for candidate in self.candidates[1:]:
+            # In place: no gradient reads the sum.
+            y.add_(candidate.branch(x), alpha=self.weight)
+        return y + x if self.candidates[0].residual else y
 
 
 class Classifier(nn.Module):
@@ -80,20 +100,31 @@ def build_layer(layer, batch_norm):
     )
 
 
-class Network(nn.Module):
-    """Layers one after another. `self.layers[i]` is layer i of the description."""
+def build_block(layers, batch_norm):
+    """The layer in which several networks agree, or a mixed operation of those that they have."""
+    distinct = [layer for i, layer in enumerate(layers) if layer not in layers[:i]]
+    if len(distinct) == 1:
+        return build_layer(distinct[0], batch_norm)
+    return Mixed([layer for layer in distinct if layer["op"] != "zero"], batch_norm)
 
-    def __init__(self, description):
+
+class Network(nn.Module):
+    """Layers one after another. `self.layers[i]` is layer i of the description, or of all
+    descriptions, which are alike but for their blocks."""
+
+    def __init__(self, *descriptions):
         super().__init__()
+        self.input, self.classes = descriptions[0]["input"], descriptions[0]["classes"]
         before = "input"
-        for layer in description["layers"]:
+        for layer in descriptions[0]["layers"]:
             if layer["inputs"] != [before]:
                 raise ValueError(
                     f"layer {layer['name']}: found inputs {layer['inputs']}, expected {before}"
                 )
             before = layer["name"]
         self.layers = nn.ModuleList(
-            build_layer(layer, description["batch_norm"]) for layer in description["layers"]
+            build_block(layers, descriptions[0]["batch_norm"])
+            for layers in zip(*(description["layers"] for description in descriptions))
         )
 
     def forward(self, images):

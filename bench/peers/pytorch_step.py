@@ -1,10 +1,11 @@
-"""Weight steps of one network in PyTorch, one at a time on request: the peer of `bench step`.
+"""Weight steps of a network in PyTorch, one at a time on request: the peer of `bench step` and
+`bench memory`.
 
 Reads lines, answers each with one line:
-  {"network": architecture.json, "batch": images}  ->  ready TORCH_VERSION
-  step                                             ->  done
-  peak                                             ->  the process's peak above its start, in bytes
-Before `ready` a first step is taken, compiled where that is asked for. The start, above which the
+  {"networks": [architecture.json, ...], "batch": images}  ->  ready TORCH_VERSION
+  step                                                     ->  done
+  peak                                ->  the process's peak above its start, in bytes
+Several networks are the paths of one supernet, which takes all of them in a step. Before `ready` a first step is taken, compiled where that is asked for. The start, above which the
 peak counts, is after steps of two images, when what PyTorch loads at its first steps is there; a
 compiler's own memory counts. Ends with its input. Exit status 3: PyTorch cannot be imported.
 SPDX-License-Identifier: MIT
@@ -35,17 +36,17 @@ def reset_peak():
 class WeightStep:
     """Forward, cross-entropy with smoothed labels, backward, SGD with Nesterov's momentum."""
 
-    def __init__(self, torch, network, arguments, description, batch, compiled):
+    def __init__(self, torch, network, arguments, batch, compiled):
         self.torch = torch
         self.dtype = {"f32": None, "bf16": torch.bfloat16}[arguments.dtype]
-        h, w, c = description["input"]
+        h, w, c = network.input
         layout = {
             "nchw": torch.contiguous_format,
             "channels-last": torch.channels_last,
         }[arguments.layout]
         torch.manual_seed(1)
         self.images = torch.rand(batch, c, h, w).contiguous(memory_format=layout)
-        self.labels = torch.arange(batch) % description["classes"]
+        self.labels = torch.arange(batch) % network.classes
         network.to(memory_format=layout)
         # Small: weights must stay finite on images of noise.
         self.optimizer = torch.optim.SGD(
@@ -95,10 +96,9 @@ def main():
 
     torch.set_num_threads(arguments.threads)
     request = json.loads(sys.stdin.readline())
-    description = request["network"]
 
     def new_step(batch, compiled):
-        return WeightStep(torch, Network(description), arguments, description, batch, compiled)
+        return WeightStep(torch, Network(*request["networks"]), arguments, batch, compiled)
 
     rehearsal = new_step(2, False)
     rehearsal.run()
