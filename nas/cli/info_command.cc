@@ -158,6 +158,7 @@ int InfoCommand(Arguments arguments) {
     Print(config, space, [&](Session& session, PlanOptions options) {
       // A search has a loader for the weights and one for the architecture.
       options.data_bytes = LoaderBytes(space.input, options.batch, 2);
+      options.micro_batch = space.recipe.micro_batch;
       Recipe recipe = space.recipe;
       recipe.batch = options.batch;
       const std::vector<SizedStep> steps = SearchSteps(FindAlgorithm(config.run.algorithm), recipe);

@@ -2,6 +2,7 @@
 #include "nas/cli/memory_budget.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "nas/report/format.h"
@@ -34,6 +35,33 @@ std::int64_t RequireEvaluation(const KernelRegistry& registry, const SearchSpace
         "; set a smaller validation_batch in [recipe]");
 }
 
+std::string RecomputeNote(std::span<const SpaceNode> nodes, const RecomputePolicy& policy) {
+  const RecomputedBlocks counts = CountRecomputed(nodes, policy);
+  const int again = counts.expansions + counts.wholes;
+  if (again == 0) return "";
+  const bool one = again == 1;
+  const std::string what =
+      counts.wholes == 0 ? std::string(one ? "its expansion" : "their expansions")
+      : counts.expansions == 0
+          ? std::string(one ? "all of it" : "all of each")
+          : StrCat("the expansions of ", counts.expansions, ", all of ", counts.wholes);
+  return StrCat("to fit the memory budget, ", again, " of ", counts.blocks, " blocks ",
+                one ? "is" : "are", " computed again in the backward pass: ", what);
+}
+
+std::string MicroBatchNote(const std::vector<std::int64_t>& batches, std::int64_t micro_batch) {
+  std::string split;
+  for (const std::int64_t batch : std::set<std::int64_t>(batches.begin(), batches.end())) {
+    if (batch <= micro_batch) continue;
+    const std::int64_t parts = (batch + micro_batch - 1) / micro_batch;
+    const std::int64_t images = (batch + parts - 1) / parts;
+    split +=
+        StrCat(split.empty() ? "batches of " : ", of ", batch, split.empty() ? " run as " : " as ",
+               parts, batch % parts == 0 ? " of " : " of at most ", images);
+  }
+  return StrCat("to fit the memory budget, ", split, ", whose statistics batch norm takes instead");
+}
+
 }  // namespace
 
 std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry& registry,
@@ -58,17 +86,45 @@ std::int64_t RequireWithinBudget(const SearchSpace& space, const KernelRegistry&
                   : std::string("; no batch fits, raise --memory-budget"));
 }
 
-std::string RecomputeNote(std::span<const SpaceNode> nodes, const RecomputePolicy& policy) {
-  const RecomputedBlocks counts = CountRecomputed(nodes, policy);
-  const int again = counts.expansions + counts.wholes;
-  if (again == 0) return "";
-  const std::string what =
-      counts.wholes == 0 ? "their expansions alone"
-      : counts.expansions == 0
-          ? "all of each"
-          : StrCat("the expansions of ", counts.expansions, ", all of ", counts.wholes);
-  return StrCat("to fit the memory budget, ", again, " of ", counts.blocks,
-                " blocks are computed again in the backward pass: ", what);
+MemoryFit FitIntoBudget(std::span<const SpaceNode> nodes, std::int64_t batch,
+                        const ComputeOptions& start, std::int64_t budget_bytes,
+                        const std::function<std::int64_t(const ComputeOptions&)>& peak_of) {
+  const auto fit_with = [&](std::int64_t micro_batch) {
+    MemoryFit fit{.compute = start};
+    fit.compute.micro_batch = micro_batch;
+    const RecomputeChoice choice =
+        ChooseRecompute(nodes, budget_bytes, [&](const RecomputePolicy& policy) {
+          fit.compute.recompute = policy;
+          return peak_of(fit.compute);
+        });
+    fit.compute.recompute = choice.policy;
+    fit.peak_bytes = choice.peak_bytes;
+    return fit;
+  };
+  const MemoryFit in_one = fit_with(start.micro_batch);
+  if (in_one.peak_bytes <= budget_bytes) return in_one;
+  const std::int64_t most = start.micro_batch > 0 ? std::min(start.micro_batch, batch) : batch;
+  // Statistics need more than one image.
+  for (std::int64_t images = most - 1; images >= 2; --images) {
+    if (batch % images != 0) continue;
+    MemoryFit fit = fit_with(images);
+    if (fit.peak_bytes <= budget_bytes) return fit;
+  }
+  return in_one;
+}
+
+std::vector<std::string> FitNotes(std::span<const SpaceNode> nodes,
+                                  const std::vector<std::int64_t>& batches,
+                                  const ComputeOptions& start, const MemoryFit& fit) {
+  std::vector<std::string> notes;
+  const ComputeOptions& compute = fit.compute;
+  if (const std::string note = RecomputeNote(nodes, compute.recompute); !note.empty()) {
+    notes.push_back(note);
+  }
+  if (compute.micro_batch != start.micro_batch) {
+    notes.push_back(MicroBatchNote(batches, compute.micro_batch));
+  }
+  return notes;
 }
 
 SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
@@ -86,18 +142,24 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
   const std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
   std::vector<SizedStep> all = steps;
   all.push_back({PlannedStep::kWeights, TrainBatch(recipe)});
-  const RecomputeChoice choice =
-      ChooseRecompute(space.nodes, budget_bytes, [&](const RecomputePolicy& policy) {
-        PlanOptions tried = options;
-        tried.recompute = policy;
-        return PlanSearch(space, registry, all, tried).peak;
-      });
-  options.recompute = choice.policy;
-  if (choice.peak_bytes > budget_bytes) {
+  const auto with = [&](const ComputeOptions& compute) {
+    PlanOptions tried = options;
+    tried.recompute = compute.recompute;
+    tried.micro_batch = compute.micro_batch;
+    return tried;
+  };
+  const ComputeOptions start{.dtype = dtype, .micro_batch = recipe.micro_batch};
+  SearchMemory memory;
+  memory.fit = FitIntoBudget(space.nodes, std::max(recipe.batch, TrainBatch(recipe)), start,
+                             budget_bytes, [&](const ComputeOptions& compute) {
+                               return PlanSearch(space, registry, all, with(compute)).peak;
+                             });
+  options = with(memory.fit.compute);
+  if (memory.fit.peak_bytes > budget_bytes) {
     RequireWithinBudget(space, registry, steps, options, budget_bytes);
     RefuseTraining(registry, space, options, budget_bytes);
   }
-  SearchMemory memory{.recompute = choice.policy, .peak_bytes = choice.peak_bytes};
+  memory.notes = FitNotes(space.nodes, {recipe.batch, TrainBatch(recipe)}, start, memory.fit);
   memory.evaluation_bytes = RequireEvaluation(registry, space, held_out, options, budget_bytes);
   if (TakesAllPaths(steps.front().step)) return memory;
   options.step = PlannedStep::kAllPaths;

@@ -66,8 +66,7 @@ class SearchRun {
   const RunConfig& config_;
   const SearchHooks& hooks_;
   const SearchAlgorithm& algorithm_;
-  const DType dtype_;
-  RecomputePolicy recompute_;  // by the memory budget
+  ComputeOptions compute_;
   Timer total_;
   Session session_;
   DataSource data_;
@@ -87,14 +86,15 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
     : config_(config),
       hooks_(hooks),
       algorithm_(FindAlgorithm(config.algorithm)),
-      dtype_(ParseDType(config.dtype)),
+      compute_{.dtype = ParseDType(config.dtype)},
       session_({.device = config.device,
                 .threads = config.threads > 0 ? config.threads : AvailableThreads(),
                 .kernels = config.kernels}) {
   space_ = LoadSpace(config.space, config.width);
   space_.recipe = ResolveRecipe(config, space_.recipe);
   Announce(StrCat("data: ", config.data));
-  if (const std::string note = DTypeNote(session_.backend(), dtype_); !note.empty()) Announce(note);
+  if (const std::string note = DTypeNote(session_.backend(), compute_.dtype); !note.empty())
+    Announce(note);
   data_ = OpenDataSource(config.data, session_.allocator());
   const ImageShape image = data_.train->image_shape();
   space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());
@@ -140,17 +140,16 @@ Evaluation SearchRun::EvaluatePath(std::span<const int> path) {
 void SearchRun::PlanMemory() {
   const std::int64_t budget =
       config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
-  const SearchMemory memory =
-      PlanWithinBudget(session_, space_, algorithm_, dtype_, images_->held_out_images(), budget);
-  recompute_ = memory.recompute;
-  if (const std::string note = RecomputeNote(space_.nodes, recompute_); !note.empty()) {
-    Announce(note);
-  }
+  const SearchMemory memory = PlanWithinBudget(session_, space_, algorithm_, compute_.dtype,
+                                               images_->held_out_images(), budget);
+  for (const std::string& note : memory.notes) Announce(note);
+  compute_ = memory.fit.compute;
+  space_.recipe.micro_batch = compute_.micro_batch;
   estimate_.budget_bytes = budget;
-  estimate_.peak_bytes = memory.peak_bytes;
+  estimate_.peak_bytes = memory.fit.peak_bytes;
   estimate_.all_paths_bytes = memory.all_paths_bytes;
   estimate_.evaluation_bytes = memory.evaluation_bytes;
-  summary_.planned_peak_bytes = memory.peak_bytes;
+  summary_.planned_peak_bytes = memory.fit.peak_bytes;
   summary_.all_paths_peak_bytes = memory.all_paths_bytes;
 }
 
@@ -181,8 +180,7 @@ void SearchRun::ObtainTable() {
 }
 
 void SearchRun::BuildSupernet() {
-  supernet_ = std::make_unique<Supernet>(session_.context(), space_,
-                                         ComputeOptions{.dtype = dtype_, .recompute = recompute_});
+  supernet_ = std::make_unique<Supernet>(session_.context(), space_, compute_);
   supernet_->Initialize(config_.seed);
   std::vector<SizedStep> steps = SearchSteps(algorithm_, space_.recipe);
   const Recipe& recipe = space_.recipe;

@@ -83,7 +83,7 @@ std::string PolicyText(const KernelPolicy& policy) {
 ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
                               const std::vector<SizedStep>& steps, DType dtype) {
   return Ask(session, [&](Context& context, CachingAllocator& allocator) {
-    Supernet supernet(context, space, {.dtype = dtype});
+    Supernet supernet(context, space, {.dtype = dtype, .micro_batch = space.recipe.micro_batch});
     PrepareSupernet(context, allocator, supernet, steps);
   });
 }

@@ -139,32 +139,36 @@ ChosenRecipe RecipeFor(const NetworkDesc& network, const TrainConfig& config) {
   return {.recipe = std::move(recipe), .source = std::move(source)};
 }
 
-std::vector<SpaceNode> NodesOf(const NetworkDesc& network) {
-  return {network.layers.begin(), network.layers.end()};
-}
-
-// What a training step has to compute again to fit. Throws kOutOfMemory where that does not help.
-RecomputePolicy FitIntoMemory(Session& session, const NetworkDesc& network,
-                              const TrainConfig& config, std::int64_t batch) {
+// How a training step fits, of which `progress` tells. Throws kOutOfMemory where nothing helps.
+ComputeOptions FitIntoMemory(Session& session, const NetworkDesc& network,
+                             const TrainConfig& config, const Recipe& recipe, Progress& progress) {
   const MemoryStats stats = session.allocator().stats();
   const std::int64_t budget =
       config.memory_budget > 0 ? config.memory_budget : DefaultMemoryBudget();
-  const auto peak_of = [&](const RecomputePolicy& recompute) {
+  const auto peak_of = [&](const ComputeOptions& compute) {
     return PlanTraining(
                network, session.registry(),
-               {.batch = batch,
-                .dtype = ParseDType(config.dtype),
-                .recompute = recompute,
+               {.batch = recipe.batch,
+                .dtype = compute.dtype,
+                .recompute = compute.recompute,
+                .micro_batch = compute.micro_batch,
                 .threads = session.context().threads(),
                 .policy = session.context().policy(),
                 .data_bytes =
                     stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]})
         .peak;
   };
-  const RecomputeChoice choice = ChooseRecompute(NodesOf(network), budget, peak_of);
-  if (choice.peak_bytes <= budget) return choice.policy;
-  Throw(ErrorCode::kOutOfMemory, "memory: training ", network.name, " at batch ", batch, " needs ",
-        FormatBytes(choice.peak_bytes), ", the budget is ", FormatBytes(budget),
+  const ComputeOptions start{.dtype = ParseDType(config.dtype), .micro_batch = recipe.micro_batch};
+  const std::vector<SpaceNode> nodes(network.layers.begin(), network.layers.end());
+  const MemoryFit fit = FitIntoBudget(nodes, recipe.batch, start, budget, peak_of);
+  if (fit.peak_bytes <= budget) {
+    for (const std::string& note : FitNotes(nodes, {recipe.batch}, start, fit)) {
+      progress.Announce(note);
+    }
+    return fit.compute;
+  }
+  Throw(ErrorCode::kOutOfMemory, "memory: training ", network.name, " at batch ", recipe.batch,
+        " needs ", FormatBytes(fit.peak_bytes), ", the budget is ", FormatBytes(budget),
         "; use a smaller --batch or raise --memory-budget");
 }
 
@@ -185,7 +189,7 @@ class RecordedTraining {
   Session session_;
   NetworkTask task_;
   const NetworkDesc& desc_ = task_.network;
-  const ChosenRecipe chosen_;
+  ChosenRecipe chosen_;
   const Recipe& recipe_ = chosen_.recipe;
   std::optional<RunFolder> folder_;
   std::optional<MetricsLog> metrics_;
@@ -227,12 +231,9 @@ int RecordedTraining::Run() {
                              .augment = TrainAugment(recipe_, data.stats),
                              .seed = config_.run.seed},
                 session_.allocator());
-  const RecomputePolicy recompute = FitIntoMemory(session_, desc_, config_, recipe_.batch);
-  if (const std::string note = RecomputeNote(NodesOf(desc_), recompute); !note.empty()) {
-    progress_.Announce(note);
-  }
-  Network network(context, desc_, recipe_.weight_init,
-                  {.dtype = ParseDType(config_.dtype), .recompute = recompute});
+  const ComputeOptions compute = FitIntoMemory(session_, desc_, config_, recipe_, progress_);
+  chosen_.recipe.micro_batch = compute.micro_batch;
+  Network network(context, desc_, recipe_.weight_init, compute);
   network.Initialize(config_.run.seed);
   if (!config_.run.weights.empty()) {
     LoadStateDict(context, config_.run.weights, network.state_dict());

@@ -33,6 +33,9 @@ struct Recipe {
   int64_t batch = 256;
   int64_t arch_batch = 0;
   int64_t train_batch = 0;
+  // Images that a step computes with at a time, 0: all of a batch. Parts of a batch have their
+  // gradients added up, and batch statistics of their own.
+  int64_t micro_batch = 0;
   // Whether an epoch leaves out its last, partial batch. Architecture steps always do.
   bool drop_last = true;
   // Weights only, over evenly drawn paths; then weights and architecture; then the derived network.

@@ -48,6 +48,7 @@ void VisitSchedule(R& r, const Visit& visit) {
   visit("batch", r.batch, kBatch);
   visit("arch_batch", r.arch_batch, kBatchOrZero);
   visit("train_batch", r.train_batch, kBatchOrZero);
+  visit("micro_batch", r.micro_batch, kBatchOrZero);
   visit("drop_last", r.drop_last, Booleans{});
   visit("warmup_epochs", r.warmup_epochs, kEpochs);
   visit("search_epochs", r.search_epochs, kEpochs);

@@ -1,9 +1,10 @@
-// How the steps of a supernet or a network compute what they compute: in which type, and what of it
-// twice.
+// How the steps of a supernet or a network compute what they compute: in which type, what of it
+// twice, and how much at a time.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "autograd/functions/functions.h"
@@ -19,6 +20,9 @@ struct ComputeOptions {
   // Of activations; bf16 keeps a copy of the weights in it.
   DType dtype = DType::kF32;
   RecomputePolicy recompute{};
+  // Most images that a step with a backward pass computes with at a time; 0: all of a batch. Parts
+  // of a batch have their gradients added up, and batch statistics of their own.
+  std::int64_t micro_batch = 0;
 
   Recompute RecomputeOf(std::size_t node) const {
     return recompute.empty() ? Recompute::kNothing : recompute[node];

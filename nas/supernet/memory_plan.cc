@@ -9,7 +9,8 @@ namespace nasengine {
 namespace {
 
 ComputeOptions ComputeOf(const PlanOptions& options) {
-  return {.dtype = options.dtype, .recompute = options.recompute};
+  return {
+      .dtype = options.dtype, .recompute = options.recompute, .micro_batch = options.micro_batch};
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ struct PlanOptions {
   std::int64_t batch = 128;
   DType dtype = DType::kF32;  // that steps compute in
   RecomputePolicy recompute{};
+  std::int64_t micro_batch = 0;
   PlannedStep step = PlannedStep::kWeights;
   int threads = 1;
   KernelPolicy policy{};

@@ -31,6 +31,7 @@ class Network {
   void ResetStatistics();
 
   const NetworkDesc& desc() const { return desc_; }
+  const ComputeOptions& compute() const { return compute_; }
   DType dtype() const { return compute_.dtype; }
   // The layers with weights, in order.
   const std::vector<std::unique_ptr<BuiltLayer>>& layers() const { return layers_; }

@@ -2,6 +2,7 @@
 #include "nas/supernet/step.h"
 
 #include "autograd/functions/buffers.h"
+#include "nas/supernet/micro_batches.h"
 
 namespace nasengine {
 namespace {
@@ -13,18 +14,62 @@ Tensor ImagesFor(Context& context, const Net& network, const Tensor& images) {
   return InType(context, images, network.dtype());
 }
 
-StepResult FinishWeightStep(Tape& tape, const Variable& logits, const Tensor& labels,
-                            float smoothing) {
-  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, smoothing);
-  tape.Backward(loss.loss);
+// What `run` gives for the parts of a batch, together.
+template <class Net, class Run>
+StepResult InParts(const Net& network, const Tensor& images, const Tensor& labels, const Run& run) {
+  StepResult whole;
+  for (const BatchPart& part : PartsOf(images, labels, network.compute().micro_batch)) {
+    const StepResult result = run(part);
+    whole.loss += part.share * result.loss;
+    whole.top1_hits += result.top1_hits;
+    whole.images += result.images;
+  }
+  return whole;
+}
+
+// Loss and backward pass of a part, whose gradients are its share of the batch's.
+StepResult Finish(Tape& tape, const Variable& logits, const BatchPart& part, float smoothing) {
+  const LossResult loss = SoftmaxCrossEntropy(tape, logits, part.labels, smoothing);
+  // With every block skipped no gate is left that the loss of an architecture step could depend on.
+  if (loss.loss.wants_gradient()) tape.Backward(loss.loss, static_cast<float>(part.share));
   return ReadResult(loss);
 }
 
-StepResult FinishArchitectureStep(Tape& tape, const Variable& logits, const Tensor& labels) {
-  const LossResult loss = SoftmaxCrossEntropy(tape, logits, labels, 0);
-  // With every block skipped no gate is left that the loss could depend on.
-  if (loss.loss.wants_gradient()) tape.Backward(loss.loss);
-  return ReadResult(loss);
+// forward(tape, images, part) -> logits
+template <class Net, class Forward>
+StepResult WeightStep(Context& context, const Net& network, const Tensor& images,
+                      const Tensor& labels, float smoothing, const Forward& forward) {
+  return InParts(network, images, labels, [&](const BatchPart& part) {
+    Tape tape(context, GradientsOf::kActivationsAndParameters);
+    return Finish(tape, forward(tape, ImagesFor(context, network, part.images), part), part,
+                  smoothing);
+  });
+}
+
+void Add(std::span<const GateGradients> part, std::span<GateGradients> sum) {
+  for (std::size_t block = 0; block < sum.size(); ++block) {
+    const std::vector<double>& from = part[block].values;
+    std::vector<double>& to = sum[block].values;
+    to.resize(from.size());
+    for (std::size_t k = 0; k < from.size(); ++k) to[k] += from[k];
+  }
+}
+
+// forward(tape, images, gates) -> logits
+template <class Forward>
+StepResult ArchitectureStep(Context& context, const Supernet& supernet, const Tensor& images,
+                            const Tensor& labels, std::span<GateGradients> gates,
+                            const Forward& forward) {
+  for (GateGradients& gate : gates) gate.values.clear();
+  const std::vector<GateGradients> asked(gates.begin(), gates.end());
+  return InParts(supernet, images, labels, [&](const BatchPart& part) {
+    std::vector<GateGradients> of_part = asked;
+    Tape tape(context, GradientsOf::kActivations);
+    const Variable logits = forward(tape, ImagesFor(context, supernet, part.images), of_part);
+    const StepResult result = Finish(tape, logits, part, 0);
+    Add(of_part, gates);
+    return result;
+  });
 }
 
 }  // namespace
@@ -41,26 +86,32 @@ StepResult ReadResult(const LossResult& loss) {
 StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<const int> path,
                          const Tensor& images, const Tensor& labels, float smoothing,
                          const ForwardOptions& options) {
-  Tape tape(context, GradientsOf::kActivationsAndParameters);
-  return FinishWeightStep(
-      tape, supernet.Forward(tape, ImagesFor(context, supernet, images), path, {}, options), labels,
-      smoothing);
+  return WeightStep(context, supernet, images, labels, smoothing,
+                    [&](Tape& tape, const Tensor& x, const BatchPart&) {
+                      return supernet.Forward(tape, x, path, {}, options);
+                    });
 }
 
 StepResult RunTrainingStep(Context& context, const Network& network, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
-  Tape tape(context, GradientsOf::kActivationsAndParameters);
-  return FinishWeightStep(tape, network.Forward(tape, ImagesFor(context, network, images), options),
-                          labels, smoothing);
+  return WeightStep(context, network, images, labels, smoothing,
+                    [&](Tape& tape, const Tensor& x, const BatchPart& part) {
+                      // Dropout draws anew for every part.
+                      ForwardOptions own = options;
+                      own.step = options.step * static_cast<std::uint64_t>(part.count) +
+                                 static_cast<std::uint64_t>(part.index);
+                      return network.Forward(tape, x, own);
+                    });
 }
 
 StepResult RunArchitectureStep(Context& context, const Supernet& supernet,
                                std::span<const int> path, const Tensor& images,
                                const Tensor& labels, std::span<GateGradients> gates) {
-  Tape tape(context, GradientsOf::kActivations);
-  const Variable logits = supernet.Forward(tape, ImagesFor(context, supernet, images), path, gates,
-                                           {.norm = NormMode::kBatchFrozen});
-  return FinishArchitectureStep(tape, logits, labels);
+  return ArchitectureStep(context, supernet, images, labels, gates,
+                          [&](Tape& tape, const Tensor& x, std::span<GateGradients> of_part) {
+                            return supernet.Forward(tape, x, path, of_part,
+                                                    {.norm = NormMode::kBatchFrozen});
+                          });
 }
 
 StepResult RunTwoPathsStep(Context& context, const Supernet& supernet, std::span<const int> active,
@@ -84,19 +135,20 @@ StepResult RunForwardStep(Context& context, const Supernet& supernet, std::span<
 
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,
                            const Tensor& labels, float smoothing, const ForwardOptions& options) {
-  Tape tape(context, GradientsOf::kActivationsAndParameters);
-  return FinishWeightStep(
-      tape, supernet.ForwardAll(tape, ImagesFor(context, supernet, images), {}, options), labels,
-      smoothing);
+  return WeightStep(context, supernet, images, labels, smoothing,
+                    [&](Tape& tape, const Tensor& x, const BatchPart&) {
+                      return supernet.ForwardAll(tape, x, {}, options);
+                    });
 }
 
 StepResult RunAllPathsArchitectureStep(Context& context, const Supernet& supernet,
                                        const Tensor& images, const Tensor& labels,
                                        std::span<GateGradients> gates) {
-  Tape tape(context, GradientsOf::kActivations);
-  const Variable logits = supernet.ForwardAll(tape, ImagesFor(context, supernet, images), gates,
-                                              {.norm = NormMode::kBatchFrozen});
-  return FinishArchitectureStep(tape, logits, labels);
+  return ArchitectureStep(context, supernet, images, labels, gates,
+                          [&](Tape& tape, const Tensor& x, std::span<GateGradients> of_part) {
+                            return supernet.ForwardAll(tape, x, of_part,
+                                                       {.norm = NormMode::kBatchFrozen});
+                          });
 }
 
 }  // namespace nasengine

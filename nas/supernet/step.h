@@ -2,7 +2,9 @@
 // backward. Training, planning, preparing and benchmarks all run these.
 //
 // Images come in f32; a step with a backward pass computes in the type of its supernet or network,
-// to which it rounds them. What only judges, RunForwardStep, computes in f32.
+// to which it rounds them, and in parts of the batch where that asks for it: gradients are those of
+// the mean loss of all images all the same, but every part has its own batch statistics, and each
+// moves the running ones. What only judges, RunForwardStep, computes in f32 and at once.
 // SPDX-License-Identifier: MIT
 #pragma once
 

@@ -40,6 +40,7 @@ class Supernet {
                       const ForwardOptions& options) const;
 
   const SearchSpace& space() const { return space_; }
+  const ComputeOptions& compute() const { return compute_; }
   DType dtype() const { return compute_.dtype; }
   int blocks() const { return static_cast<int>(gate_of_.size()); }
   // In the order of space().Gates().

@@ -2,6 +2,7 @@
 #include "nas/train/evaluator.h"
 
 #include "autograd/functions/buffers.h"
+#include "nas/supernet/micro_batches.h"
 #include "nas/supernet/step.h"
 
 namespace nasengine {
@@ -49,11 +50,17 @@ Evaluation Evaluate(Context& context, const Supernet& supernet, std::span<const 
 
 void CalibrateBatchNorms(Context& context, Network& network, Loader& loader, int batches) {
   network.ResetStatistics();
+  int averaged = 0;
   for (int i = 0; i < batches; ++i) {
     const Batch batch = loader.Next();
-    Tape tape(context, GradientsOf::kNothing);
-    network.Forward(tape, InType(context, batch.images, network.dtype()),
-                    {.norm = NormMode::kBatch, .norm_momentum = 1.0f / static_cast<float>(i + 1)});
+    for (const BatchPart& part :
+         PartsOf(batch.images, batch.labels, network.compute().micro_batch)) {
+      ++averaged;
+      Tape tape(context, GradientsOf::kNothing);
+      network.Forward(
+          tape, InType(context, part.images, network.dtype()),
+          {.norm = NormMode::kBatch, .norm_momentum = 1.0f / static_cast<float>(averaged)});
+    }
   }
 }
 

@@ -333,6 +333,36 @@ TEST_F(SearchTest, ABudgetIsMetByComputingAgain) {
   EXPECT_LT(again["planned_peak_bytes"], first["planned_peak_bytes"]);
 }
 
+// What does not fit even so runs in parts, which the recipe of the run keeps: with it any budget
+// gives the same run.
+TEST_F(SearchTest, ABudgetIsMetByMicroBatchesLast) {
+  WriteFileAtomically(Path("config.toml"), "[recipe]\nvalidation_batch = 16\n");
+  const std::vector<std::string> own = {"--json", "--config", Path("config.toml"), "--batch", "64"};
+  const auto with = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> flags = own;
+    flags.insert(flags.end(), more.begin(), more.end());
+    return Search(run, flags);
+  };
+  const ProgramResult plan = with("plan", {"--dry-run"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.err;
+  const auto peak = Json::parse(plan.out)["peak_bytes"].get<std::int64_t>();
+  const std::int64_t budget = peak / 3;
+  const ProgramResult parts = with("parts", {"--memory-budget", std::to_string(budget)});
+  ASSERT_EQ(parts.exit_code, 0) << parts.err;
+  EXPECT_NE(parts.err.find("batches of 64 run as "), std::string::npos) << parts.err;
+  EXPECT_LE(Json::parse(parts.out)["peak_bytes"]["total"].get<std::int64_t>(), budget);
+
+  const std::string recipe = ReadFile(Path("parts/run.toml"));
+  ASSERT_NE(recipe.find("micro_batch = "), std::string::npos) << recipe;
+  EXPECT_EQ(recipe.find("micro_batch = 0"), std::string::npos) << recipe;
+  const ProgramResult again =
+      RunProgram({"search", "--config", Path("parts/run.toml"), "--memory-budget",
+                  std::to_string(2 * peak), "--max-steps", "8", "--out", Path("again")});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.err.find("run as"), std::string::npos) << again.err;
+  EXPECT_EQ(Timeless("again"), Timeless("parts"));
+}
+
 TEST_F(SearchTest, BaselinesAreTrainedToo) {
   const ProgramResult result = Search("run", {"--baselines", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

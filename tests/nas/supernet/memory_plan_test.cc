@@ -39,6 +39,7 @@ class MemoryPlanTest : public SupernetFixture {
                     {.batch = batch,
                      .dtype = compute.dtype,
                      .recompute = compute.recompute,
+                     .micro_batch = compute.micro_batch,
                      .step = step,
                      .threads = context().threads()});
   }
@@ -107,6 +108,23 @@ TEST_F(MemoryPlanTest, EveryBlockHasAPolicyOfItsOwn) {
   EXPECT_THROW(Plan(space, largest, PlannedStep::kWeights, kBatch,
                     {.recompute = RecomputePolicy(2, Recompute::kAll)}),
                Error);
+}
+
+TEST_F(MemoryPlanTest, AStepInPartsKeepsOneOfThemAsPlanned) {
+  const SearchSpace space = LoadSpace("fashion");
+  const Path largest = LargestPath(space);
+  const ComputeOptions quarters{.micro_batch = kBatch / 4};
+  for (const PlannedStep step :
+       {PlannedStep::kWeights, PlannedStep::kArchitecture, PlannedStep::kAllPaths}) {
+    SCOPED_TRACE(static_cast<int>(step));
+    const MemoryPlan plan = Plan(space, largest, step, kBatch, quarters);
+    const MemoryPlan count = Count(space, largest, step, quarters);
+    ExpectWithin(0.02, plan.peak - plan.workspace, count.peak - count.workspace);
+    ExpectWithin(0.02, plan.activations, count.activations);
+    EXPECT_LT(plan.activations, Plan(space, largest, step).activations / 3);
+  }
+  EXPECT_EQ(Plan(space, largest, PlannedStep::kEvaluation, kBatch, quarters).peak,
+            Plan(space, largest, PlannedStep::kEvaluation).peak);
 }
 
 // With every block computed again all paths fit where the largest path fits that keeps.

@@ -36,6 +36,24 @@ class EvaluatorTest : public SupernetFixture {
   Supernet supernet_;
 };
 
+// Of a network that trains in parts, over the parts.
+TEST_F(EvaluatorTest, AveragesTheStatisticsThatTrainingHas) {
+  const auto statistics = [&](std::int64_t batch_size, std::int64_t micro_batch, int batches) {
+    Network network(context(), nasengine::Derive(space_, Path{0, 1}), WeightInit::kFanOut,
+                    {.micro_batch = micro_batch});
+    network.Initialize(1);
+    Loader loader(data_, AllIndices(data_),
+                  LoaderConfig{.batch_size = batch_size, .augment = {.stats = stats_}, .seed = 1},
+                  allocator());
+    CalibrateBatchNorms(context(), network, loader, batches);
+    std::vector<Floats> buffers;
+    for (const auto& layer : network.layers()) buffers.push_back(Copy(layer->buffers().values()));
+    return buffers;
+  };
+  EXPECT_TRUE(SameBits(statistics(16, 8, 2), statistics(8, 0, 4)));
+  EXPECT_FALSE(SameBits(statistics(16, 0, 2), statistics(8, 0, 4)));
+}
+
 TEST_F(EvaluatorTest, CountsHitsAndAveragesTheLossOverImages) {
   const Path path{0, 1};
   const auto network = supernet_.Derive(context(), path);
