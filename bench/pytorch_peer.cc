@@ -59,12 +59,13 @@ std::vector<std::string> Environment() {
 // had before.
 class OurStep {
  public:
-  OurStep(Workbench& bench, const SearchSpace& space, std::int64_t batch) : bench_(bench) {
+  OurStep(Workbench& bench, const SearchSpace& space, std::int64_t batch, DType dtype)
+      : bench_(bench), dtype_(dtype) {
     bench.allocator().ReleaseCached();
     ResetResidentPeak();
     const std::int64_t start_bytes = ResidentPeakBytes();
     const PlannedStep weights[] = {PlannedStep::kWeights};
-    steps_.emplace(bench, space, batch, weights);
+    steps_.emplace(bench, space, batch, weights, dtype);
     steps_->TakeTypicalPath();
     Run();
     Run();
@@ -73,10 +74,12 @@ class OurStep {
 
   void Run() { steps_->Run(bench_.context(), PlannedStep::kWeights); }
   const Path& path() const { return steps_->path(); }
+  DType dtype() const { return dtype_; }
   std::int64_t peak_bytes() const { return peak_bytes_; }
 
  private:
   Workbench& bench_;
+  DType dtype_;
   std::optional<SupernetSteps> steps_;
   std::int64_t peak_bytes_ = 0;
 };
@@ -102,10 +105,11 @@ Comparison Compare(OurStep& ours, const std::vector<std::string>& command,
   return {.version = peer.version(), .ours = times[0], .peer = times[1], .peer_peak_bytes = *peak};
 }
 
-void PrintHeader(const SearchSpace& space, const Path& path, std::int64_t batch) {
-  const Counts counts = CountNetwork(Derive(space, path));
-  fmt::print("\n{}, batch {}: a weight step of one path ({} MACs) in turn with PyTorch's\n",
-             space.name, batch, FormatCount(counts.macs));
+void PrintHeader(const SearchSpace& space, const OurStep& ours, std::int64_t batch) {
+  const Counts counts = CountNetwork(Derive(space, ours.path()));
+  fmt::print(
+      "\n{}, batch {}: a weight step of one path ({} MACs), ours in {}, in turn with PyTorch's\n",
+      space.name, batch, FormatCount(counts.macs), Name(ours.dtype()));
   fmt::print("  {:<34}{:>9}{:>6}{:>9}{:>6}{:>8}{:>12}{:>8}\n", "PyTorch", "ms", "±%", "ours ms",
              "±%", "/ ours", "peak", "/ ours");
 }
@@ -121,7 +125,7 @@ void Print(const Variant& variant, const Comparison& c, std::int64_t our_peak) {
 }
 
 Json ToRow(const SearchSpace& space, std::int64_t batch, const Variant& variant,
-           const Comparison& c, std::int64_t our_peak) {
+           const Comparison& c, const OurStep& ours) {
   return {{"name", RowName(space, variant)},
           {"algorithm", "pytorch"},
           {"version", c.version},
@@ -129,12 +133,13 @@ Json ToRow(const SearchSpace& space, std::int64_t batch, const Variant& variant,
           {"dtype", variant.dtype},
           {"step_ms", c.peer.median},
           {"mad_ms", c.peer.mad},
+          {"ours_dtype", Name(ours.dtype())},
           {"ours_ms", c.ours.median},
           {"ours_mad_ms", c.ours.mad},
           {"rounds", c.peer.count},
           {"step_over_ours", c.peer.median / c.ours.median},
           {"peak_bytes", c.peer_peak_bytes},
-          {"ours_peak_bytes", our_peak}};
+          {"ours_peak_bytes", ours.peak_bytes()}};
 }
 
 }  // namespace
@@ -164,7 +169,7 @@ bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t bat
     if (std::regex_search(RowName(space, variant), filter)) wanted.push_back(std::move(variant));
   }
   if (wanted.empty()) return true;
-  OurStep ours(bench, space, batch);
+  OurStep ours(bench, space, batch, options.dtype);
   const Json network = Json::parse(ArchitectureToJson(Derive(space, ours.path())));
   const Json request{{"networks", Json::array({network})}, {"batch", batch}};
   const int rounds = options.rounds > 0 ? options.rounds : kRounds;
@@ -174,9 +179,9 @@ bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t bat
       const Comparison comparison =
           Compare(ours, PytorchCommand(bench, options, variant.dtype, variant.words),
                   request.dump(), rounds);
-      rows.push_back(ToRow(space, batch, variant, comparison, ours.peak_bytes()));
+      rows.push_back(ToRow(space, batch, variant, comparison, ours));
       if (options.json) continue;
-      if (!printed) PrintHeader(space, ours.path(), batch);
+      if (!printed) PrintHeader(space, ours, batch);
       printed = true;
       Print(variant, comparison, ours.peak_bytes());
     } catch (const Error& error) {
