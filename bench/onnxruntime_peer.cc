@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -76,11 +77,12 @@ std::unique_ptr<OnnxRuntimePeer> OnnxRuntimePeer::Start(Workbench& bench, const 
       {"tensors", file.path()}};
   const std::string hello = peer->process_->Ask(request.dump(), kMostSeconds).value_or("no answer");
   std::istringstream words(hello);
-  std::string ready;
-  if (!(words >> ready >> peer->version_ >> peer->largest_difference_) || ready != "ready") {
+  std::string ready, difference;
+  if (!(words >> ready >> peer->version_ >> difference) || ready != "ready") {
     why = hello;
     return nullptr;
   }
+  peer->largest_difference_ = std::strtod(difference.c_str(), nullptr);  // reads "nan" too
   NAS_CHECK(peer->largest_difference_ <= kLargestDifference, task.network.name,
             ": logits of ONNX Runtime ", peer->version_, ": found a difference of ",
             peer->largest_difference_, " of their root mean square, expected at most ",

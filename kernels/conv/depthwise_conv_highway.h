@@ -40,12 +40,16 @@ struct MapJob {
   // Whether `out` is written past the caches; only where vectors are aligned in it.
   bool stream = false;
 
-  // Whether 3x3 tiles roll down, or walk along rows, which pays where all lies in the caches.
+  // Whether 3x3 tiles roll down, or walk along rows, which pays where nothing is asked for early.
   bool rolls() const { return kernel == 3 && !prefetch; }
   // Output rows done together for one channel group: so many that small maps find their weights in
-  // L1, and that the rows with which a tile begins to roll are few beside the others.
+  // L1, and that the rows with which a tile begins to roll are few beside the others; and so few
+  // that threads find pieces to share.
   std::int64_t rows() const {
-    return std::clamp<std::int64_t>((rolls() ? 3136 : 224) / out_w, 1, out_h);
+    constexpr std::int64_t kColumns = 224, kRolledColumns = 3136, kPieces = 16;
+    const std::int64_t few = kColumns / out_w;
+    const std::int64_t many = std::min(kRolledColumns / out_w, n * groups() * out_h / kPieces);
+    return std::clamp<std::int64_t>(rolls() ? std::max(few, many) : few, 1, out_h);
   }
   std::int64_t blocks() const { return (out_h + rows() - 1) / rows(); }
   std::int64_t groups() const { return (c + kChannelGroup - 1) / kChannelGroup; }

@@ -78,7 +78,7 @@ struct Stride2Tile {
 // The same for 3x3 where all lies in the caches: a gradient has only one to four terms, so rows are
 // walked from end to end with nothing but taps and the column before in registers.
 struct Stride2Rows {
-  static constexpr int K = 3;
+  static constexpr int kKernel = 3;
   static constexpr std::int64_t kColumns = std::int64_t{1} << 40;  // the whole row
 
   static constexpr std::int64_t InColumns(std::int64_t out_columns) { return out_columns / 2; }
@@ -87,9 +87,10 @@ struct Stride2Rows {
   template <class L, class T>
   static HWY_INLINE void Run(const depthwise::MapJob<T>& job, const L& lanes, TileRow<T> row,
                              std::int64_t y_end) {
-    typename L::V taps[K][K];
+    typename L::V taps[kKernel][kKernel];
 #pragma GCC unroll 16
-    for (int i = 0; i < K * K; ++i) taps[i / K][i % K] = lanes.Load(row.w + i * job.tap_step);
+    for (int i = 0; i < kKernel * kKernel; ++i)
+      taps[i / kKernel][i % kKernel] = lanes.Load(row.w + i * job.tap_step);
     for (; row.y < y_end; row.Next(job)) {
       const std::int64_t padded_y = row.y + job.pad;
       const std::int64_t in_y = padded_y / 2;
@@ -111,8 +112,8 @@ struct Stride2Rows {
   // `inside`.
   template <bool kTwo, class L, class T, class V>
   static HWY_INLINE void Walk(const depthwise::MapJob<T>& job, const L& lanes,
-                              const TileRow<T>& row, bool inside, const T* in, const V (&taps)[K],
-                              const T* in_2, const V (&taps_2)[K]) {
+                              const TileRow<T>& row, bool inside, const T* in,
+                              const V (&taps)[kKernel], const T* in_2, const V (&taps_2)[kKernel]) {
     const std::int64_t columns = inside ? job.in_w : 0;
     const auto load = [&](const T* from, std::int64_t column) HWY_ATTR {
       return Outside(column, columns) ? lanes.Zero() : lanes.Load(from + column * job.c);

@@ -28,9 +28,9 @@ using RollingTileWidths =
 
 template <int S, int kWidth>
 struct RollingTile {
-  static constexpr int K = 3;
+  static constexpr int kKernel = 3;
   static constexpr int kColumns = kWidth;
-  static constexpr int kSpan = (kColumns - 1) * S + K;  // input columns under the tile
+  static constexpr int kSpan = (kColumns - 1) * S + kKernel;  // input columns under the tile
   static_assert(S == 1 || S == 2, "an input row meets at most two output rows at stride 2");
 
   static constexpr std::int64_t InColumns(std::int64_t out_columns) { return S * out_columns; }
@@ -50,9 +50,9 @@ struct RollingTile {
   static HWY_INLINE void Roll(const depthwise::MapJob<T>& job, const L& lanes, TileRow<T> row,
                               std::int64_t y_end, std::int64_t in_x) {
     using V = typename L::V;
-    V taps[K * K];
+    V taps[kKernel * kKernel];
 #pragma GCC unroll 16
-    for (int i = 0; i < K * K; ++i) taps[i] = lanes.Load(row.w + i * job.tap_step);
+    for (int i = 0; i < kKernel * kKernel; ++i) taps[i] = lanes.Load(row.w + i * job.tap_step);
     const V start = row.bias == nullptr ? lanes.Zero() : lanes.Load(row.bias);
     const std::int64_t step = job.in_w * job.c;
     std::int64_t in_y = row.y * S - job.pad;
@@ -100,20 +100,21 @@ struct RollingTile {
   // Adds one input row times kernel row i to sums_i, for those that are wanted.
   template <bool kBorder, bool kWant0, bool kWant1, bool kWant2, class L, class T, class V>
   static HWY_INLINE void AddRow(const depthwise::MapJob<T>& job, const L& lanes, const T* in,
-                                std::int64_t in_x, const V (&taps)[K * K], V (&sums_0)[kColumns],
-                                V (&sums_1)[kColumns], V (&sums_2)[kColumns]) {
+                                std::int64_t in_x, const V (&taps)[kKernel * kKernel],
+                                V (&sums_0)[kColumns], V (&sums_1)[kColumns],
+                                V (&sums_2)[kColumns]) {
 #pragma GCC unroll 40
     for (int j = 0; j < kSpan; ++j, in = Advance(in, job.c)) {
       if (kBorder && j >= job.in_w - in_x) break;
-      if (kBorder && j < K - 1 && j < -in_x) continue;
+      if (kBorder && j < kKernel - 1 && j < -in_x) continue;
       const V value = lanes.Load(in);
 #pragma GCC unroll 8
-      for (int kw = 0; kw < K; ++kw) {
+      for (int kw = 0; kw < kKernel; ++kw) {
         if (j < kw || (j - kw) % S != 0 || (j - kw) / S >= kColumns) continue;
         const int t = (j - kw) / S;
         if (kWant0) sums_0[t] = hn::MulAdd(value, taps[kw], sums_0[t]);
-        if (kWant1) sums_1[t] = hn::MulAdd(value, taps[K + kw], sums_1[t]);
-        if (kWant2) sums_2[t] = hn::MulAdd(value, taps[2 * K + kw], sums_2[t]);
+        if (kWant1) sums_1[t] = hn::MulAdd(value, taps[kKernel + kw], sums_1[t]);
+        if (kWant2) sums_2[t] = hn::MulAdd(value, taps[2 * kKernel + kw], sums_2[t]);
       }
     }
   }

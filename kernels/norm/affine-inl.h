@@ -74,9 +74,9 @@ struct PassedBounds {
 // Floats ahead of a pass over memory that it asks for.
 inline constexpr std::int64_t kAhead = 1024;
 
-// Calls visit(lanes, channel, row, std::integral_constant<int, count>) for groups of 4, 2 or, at the
-// end, 1 rows and all channels of them, so that memory is read in as many long runs and a channel's parameters are
-// loaded once for all.
+// Calls visit(lanes, channel, row, std::integral_constant<int, count>) for groups of 4, 2 or, at
+// the end, 1 rows and all channels of them, so that memory is read in as many long runs and a
+// channel's parameters are loaded once for all.
 template <class Visit>
 HWY_INLINE void ForRowGroups(std::int64_t rows, std::int64_t c, const Visit& visit) {
   constexpr int kRows = 4;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "nas/report/format.h"
 
@@ -101,16 +102,26 @@ MemoryFit FitIntoBudget(std::span<const SpaceNode> nodes, std::int64_t batch,
     fit.peak_bytes = choice.peak_bytes;
     return fit;
   };
-  const MemoryFit in_one = fit_with(start.micro_batch);
+  MemoryFit in_one = fit_with(start.micro_batch);
   if (in_one.peak_bytes <= budget_bytes) return in_one;
-  const std::int64_t most = start.micro_batch > 0 ? std::min(start.micro_batch, batch) : batch;
-  // Statistics need more than one image.
-  for (std::int64_t images = most - 1; images >= 2; --images) {
-    if (batch % images != 0) continue;
-    MemoryFit fit = fit_with(images);
-    if (fit.peak_bytes <= budget_bytes) return fit;
+  const auto in_parts = [&](std::int64_t parts) { return fit_with((batch + parts - 1) / parts); };
+  std::int64_t too_few =
+      start.micro_batch > 0 ? (batch + start.micro_batch - 1) / start.micro_batch : 1;
+  std::int64_t enough = batch / 2;  // statistics need more than one image
+  if (enough <= too_few) return in_one;
+  MemoryFit fit = in_parts(enough);
+  if (fit.peak_bytes > budget_bytes) return in_one;
+  while (enough - too_few > 1) {
+    const std::int64_t parts = (too_few + enough) / 2;
+    MemoryFit tried = in_parts(parts);
+    if (tried.peak_bytes <= budget_bytes) {
+      enough = parts;
+      fit = std::move(tried);
+    } else {
+      too_few = parts;
+    }
   }
-  return in_one;
+  return fit;
 }
 
 std::vector<std::string> FitNotes(std::span<const SpaceNode> nodes,

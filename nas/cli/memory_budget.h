@@ -29,8 +29,8 @@ struct MemoryFit {
 };
 
 // `start` with as many of its blocks computed again as it takes; and where all of them are not
-// enough, in the fewest equal parts of `batch`, the largest, that fit with some. In one piece with
-// everything computed again where nothing helps.
+// enough, in the fewest parts of `batch`, the largest, equal to one image, that fit with some. In
+// one piece with everything computed again where nothing helps.
 MemoryFit FitIntoBudget(std::span<const SpaceNode> nodes, std::int64_t batch,
                         const ComputeOptions& start, std::int64_t budget_bytes,
                         const std::function<std::int64_t(const ComputeOptions&)>& peak_of);

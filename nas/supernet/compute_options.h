@@ -33,6 +33,9 @@ struct ComputeOptions {
 inline void CheckOptions(const ComputeOptions& options, std::size_t nodes) {
   NAS_CHECK(options.recompute.empty() || options.recompute.size() == nodes, "recomputation: of ",
             options.recompute.size(), " nodes, expected ", nodes);
+  NAS_CHECK(
+      options.micro_batch != 1,
+      "micro_batch: found 1, expected 2 or more, or 0: batch statistics of one image are none");
 }
 
 }  // namespace nasengine

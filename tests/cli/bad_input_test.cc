@@ -80,14 +80,14 @@ TEST_F(BadInputTest, LatencyTable) {
 TEST_F(BadInputTest, MemoryBudget) {
   ExpectRefusal(Search({"--memory-budget", "100KiB"}), 1, {"100.0 KiB", "no batch fits"});
   ExpectRefusal(Search({"--memory-budget", "plenty"}), 1, {"--memory-budget", "'plenty'"});
-  // A batch of the training alone, and one that has no equal parts: another --batch would not help.
+  // The training's batch, though a prime, runs in parts; an evaluation does not.
   const ProgramResult fits = Search({"--dry-run", "--json"});
   ASSERT_EQ(fits.exit_code, 0) << fits.err;
   const auto needed = nlohmann::json::parse(fits.out)["peak_bytes"].get<std::int64_t>();
   WriteFileAtomically(Path("config.toml"), "[recipe]\ntrain_batch = 1999\n");
   ExpectRefusal(Search({"--config", Path("config.toml"), "--memory-budget",
                         std::to_string(needed + (1 << 20))}),
-                1, {"in batches of 1999", "train_batch"});
+                1, {"evaluating", "validation_batch"});
 }
 
 TEST_F(BadInputTest, Recipe) {

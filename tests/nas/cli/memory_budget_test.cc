@@ -61,6 +61,22 @@ TEST_F(FitIntoBudgetTest, SplitsIntoTheFewestEqualPartsThatFit) {
   EXPECT_EQ(Fit(Peak({kAll, kAll}, 2)).compute.micro_batch, 2);
 }
 
+TEST_F(FitIntoBudgetTest, SplitsABatchWithoutDivisorsToo) {
+  constexpr std::int64_t kPrime = 13;
+  const auto images_within = [&](std::int64_t images) {
+    const MemoryFit fit = FitIntoBudget(
+        nodes_, kPrime, {}, Peak({kAll, kAll}, images), [&](const ComputeOptions& compute) {
+          return Peak(compute.recompute, compute.micro_batch > 0 ? compute.micro_batch : kPrime);
+        });
+    return fit.compute.micro_batch;
+  };
+  EXPECT_EQ(images_within(12), 7);  // 6 and 7
+  EXPECT_EQ(images_within(7), 7);
+  EXPECT_EQ(images_within(6), 5);  // 4, 4 and 5
+  EXPECT_EQ(images_within(3), 3);  // no part of one image: 6 parts
+  EXPECT_EQ(images_within(2), 0);
+}
+
 TEST_F(FitIntoBudgetTest, StartsFromTheMicroBatchOfTheRecipe) {
   const MemoryFit as_asked = Fit(Peak({kNothing, kNothing}, 4), 4);
   EXPECT_EQ(as_asked.compute.micro_batch, 4);
