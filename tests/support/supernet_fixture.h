@@ -22,7 +22,8 @@ inline Floats Copy(const Tensor& tensor) {
   return {data, data + tensor.elements()};
 }
 inline bool SameBits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 inline bool SameBits(const std::vector<Floats>& a, const std::vector<Floats>& b) {
   return std::ranges::equal(a, b, [](const Floats& x, const Floats& y) { return SameBits(x, y); });
