@@ -18,6 +18,17 @@ std::string ImageName(std::int64_t size, std::int64_t channels, std::int64_t n) 
   return StrCat(size, "x", size, "x", channels, " n", n);
 }
 
+KernelTimes TimeBesideVendor(const KernelTiming& timing, const std::function<void()>& ours,
+                             const std::function<void()>& vendor) {
+  const std::vector<RobustSummary> ms = TimeInterleaved(
+      std::vector<Contender>{{"ours", ours}, {"vendor", vendor}, {"ours again", ours}},
+      timing.rounds);
+  return {.of = {{Impl::kOurs, ms[0]}, {Impl::kVendor, ms[1]}},
+          .served = Impl::kOurs,
+          .noise = SameAgainstSame(ms[0], ms[2]),
+          .choice = {}};
+}
+
 std::vector<KernelCase> AllKernelCases() {
   std::vector<KernelCase> all;
   for (auto make : {DepthwiseCases, PointwiseCases, StemCases, NormCases, MbconvCases,

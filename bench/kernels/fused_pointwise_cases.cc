@@ -50,8 +50,8 @@ class VendorChain {
  public:
   VendorChain(Workbench& bench, const Chain& chain, const Tensors& t)
       : context_(bench.context()),
-        pointwise_(EntryOf<PointwiseConvForward>(bench, Impl::kVendor)),
-        norm_(EntryOf<BatchNormForward>(bench, Impl::kVendor)),
+        pointwise_(bench.registry().Entry<PointwiseConvForward>(Impl::kVendor)),
+        norm_(bench.registry().Entry<BatchNormForward>(Impl::kVendor)),
         expand_{.geometry = Geometry(chain, chain.c_in, chain.expanded),
                 .x = t.x,
                 .w = t.expand,
@@ -184,15 +184,8 @@ KernelTimes TimeChain(Workbench& bench, const KernelTiming& timing, const Chain&
   CompareOutputs("fused_pointwise", t.o, expected,
                  ErrorScaleOf(bench.context(), vendor.project(), timing.terms));
 
-  const auto run_ours = [&] { ours.Run(); };
-  const std::vector<RobustSummary> ms = TimeInterleaved(
-      std::vector<Contender>{
-          {"ours", run_ours}, {"vendor", [&] { vendor.Run(); }}, {"ours again", run_ours}},
-      timing.rounds);
-  return {.of = {{Impl::kOurs, ms[0]}, {Impl::kVendor, ms[1]}},
-          .served = Impl::kOurs,
-          .noise = SameAgainstSame(ms[0], ms[2]),
-          .choice = {}};
+  return TimeBesideVendor(
+      timing, [&] { ours.Run(); }, [&] { vendor.Run(); });
 }
 
 KernelCase MakeCase(const Chain& chain, DType dtype) {

@@ -75,14 +75,9 @@ std::vector<KernelCase> SmallOperatorCases();
 struct DepthwiseConvBackwardWeights;
 KernelEntry<DepthwiseConvBackwardWeights> UnguardedDepthwiseVendor();
 
-// The first of the table's that is `impl`. Throws kUnsupported where there is none.
-template <class Op>
-const KernelEntry<Op>& EntryOf(Workbench& bench, Impl impl) {
-  for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) {
-    if (entry.impl == impl) return entry;
-  }
-  Throw(ErrorCode::kUnsupported, Op::kName, ": has no ", Name(impl), " implementation");
-}
+// Two ways of doing what no operator does by itself, in turn, and ours again for the noise.
+KernelTimes TimeBesideVendor(const KernelTiming& timing, const std::function<void()>& ours,
+                             const std::function<void()>& vendor);
 
 // Verifies and times every implementation of Op that takes `args`. `extra_vendor` takes the
 // vendor's place where the table's declines. Throws what verification throws.

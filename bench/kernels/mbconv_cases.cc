@@ -38,32 +38,25 @@ KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvG
   if (timing.only_choices) return {};  // a step is no operator
   Context& context = bench.context();
   const MbconvTensors t(bench, g, dtype);
-  const KernelEntry<MbconvForward>& forward = EntryOf<MbconvForward>(bench, Impl::kOurs);
-  const KernelEntry<MbconvBackward>& backward = EntryOf<MbconvBackward>(bench, Impl::kOurs);
+  const KernelEntry<MbconvForward>& forward = bench.registry().Entry<MbconvForward>(Impl::kOurs);
+  const KernelEntry<MbconvBackward>& backward = bench.registry().Entry<MbconvBackward>(Impl::kOurs);
   context.ReserveWorkspace(forward.workspace_bytes(context, t.Forward()));
   context.ReserveWorkspace(backward.workspace_bytes(context, t.Backward()));
   const KernelEntry<MbconvForward>* const forwards[] = {&forward};
   const KernelEntry<MbconvBackward>* const backwards[] = {&backward};
   VerifyAgainstReference<MbconvForward>(context, forwards,
-                                        EntryOf<MbconvForward>(bench, Impl::kReference),
+                                        bench.registry().Entry<MbconvForward>(Impl::kReference),
                                         t.Forward(), timing.terms);
   forward.run(context, t.Forward());
   VerifyAgainstReference<MbconvBackward>(context, backwards,
-                                         EntryOf<MbconvBackward>(bench, Impl::kReference),
+                                         bench.registry().Entry<MbconvBackward>(Impl::kReference),
                                          t.Backward(), timing.terms);
   VendorMbconv vendor(bench, t);
   const auto fused = [&] {
     forward.run(context, t.Forward());
     backward.run(context, t.Backward());
   };
-  const std::vector<RobustSummary> summaries = TimeInterleaved(
-      std::vector<Contender>{
-          {"fused", fused}, {"vendor", [&] { vendor.Run(); }}, {"fused again", fused}},
-      timing.rounds);
-  return {.of = {{Impl::kOurs, summaries[0]}, {Impl::kVendor, summaries[1]}},
-          .served = Impl::kOurs,
-          .noise = SameAgainstSame(summaries[0], summaries[2]),
-          .choice = {}};
+  return TimeBesideVendor(timing, fused, [&] { vendor.Run(); });
 }
 
 KernelTimes TimeForward(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g,

@@ -100,10 +100,7 @@ void VendorMbconv::Run(const typename Op::Args& args) {
     static const KernelEntry<Op> unguarded = UnguardedDepthwiseVendor();
     return unguarded.run(context_, args);
   }
-  for (const KernelEntry<Op>& entry : context_.registry().template Entries<Op>()) {
-    if (entry.impl == Impl::kVendor) return entry.run(context_, args);
-  }
-  Throw(ErrorCode::kUnsupported, Op::kName, ": the vendor has none");
+  context_.registry().template Entry<Op>(Impl::kVendor).run(context_, args);
 }
 
 void VendorMbconv::RunForward() {

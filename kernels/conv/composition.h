@@ -14,14 +14,6 @@
 
 namespace nasengine::composition {
 
-template <class Op>
-const KernelEntry<Op>& ReferenceOf(const Context& context) {
-  for (const KernelEntry<Op>& entry : context.registry().template Entries<Op>()) {
-    if (entry.impl == Impl::kReference) return entry;
-  }
-  Throw(ErrorCode::kUnsupported, Op::kName, ": has no reference");
-}
-
 // How each part is run.
 struct ByPolicy {
   template <class Op>
@@ -33,7 +25,7 @@ struct ByPolicy {
 struct ByReference {
   template <class Op>
   void Run(Context& context, const typename Op::Args& args) {
-    ReferenceOf<Op>(context).run(context, args);
+    context.registry().template Entry<Op>(Impl::kReference).run(context, args);
   }
 };
 
@@ -61,7 +53,7 @@ struct Measuring {
       if (outputs[i]->empty()) continue;
       scales[outputs[i]->data] += roundings * operators * Op::ErrorScale(args, static_cast<int>(i));
     }
-    ReferenceOf<Op>(context).run(context, args);
+    context.registry().template Entry<Op>(Impl::kReference).run(context, args);
   }
 
   // How many times half a unit in the last place of bf16 the comparison's 8 f32 epsilons are.

@@ -86,6 +86,15 @@ class KernelRegistry {
     return static_cast<const Table<Op>&>(*found->second).entries;
   }
 
+  // The first of them that is `impl`. Throws kUnsupported where there is none.
+  template <class Op>
+  const KernelEntry<Op>& Entry(Impl impl) const {
+    for (const KernelEntry<Op>& entry : Entries<Op>()) {
+      if (entry.impl == impl) return entry;
+    }
+    Throw(ErrorCode::kUnsupported, Op::kName, ": has no ", Name(impl), " implementation");
+  }
+
   // Whether an operator of this name has such an implementation, on any device.
   bool Has(std::string_view op, Impl impl) const;
 

@@ -60,10 +60,7 @@ class MbconvInferenceTest : public KernelFixture {
   }
 
   const KernelEntry<MbconvInference>& Ours() {
-    for (const auto& entry : context().registry().Entries<MbconvInference>()) {
-      if (entry.impl == Impl::kOurs) return entry;
-    }
-    throw std::logic_error("no implementation of ours");
+    return context().registry().Entry<MbconvInference>(Impl::kOurs);
   }
 
   std::vector<float> Result(Context& context, const Block& block) {
