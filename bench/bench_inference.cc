@@ -137,7 +137,7 @@ NetworkTime TimeNetwork(Workbench& bench, const NetworkDesc& desc, const std::st
     if (peer == nullptr) fmt::print(stderr, "{}: peer left out: {}\n", name, why);
     has_peer = peer != nullptr || !IsMissing(why);
   }
-  const int rounds = options.rounds > 0 ? options.rounds : kRounds;
+  const int rounds = options.RoundsOr(kRounds);
   const std::vector<RobustSummary> times = TimeInTurn(runner, images, peer.get(), rounds);
   NetworkTime time{.name = name,
                    .network = desc.name,

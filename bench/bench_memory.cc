@@ -263,8 +263,7 @@ class MemoryBenchmark {
     MemoryPoint point{candidates, batch, PlanCases(shorter, bench_.registry(), case_options)};
     const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
     if (real && all.peak <= DefaultMemoryBudget()) {
-      Measure(bench_, shorter, options_.dtype, options_.rounds > 0 ? options_.rounds : kRounds,
-              point);
+      Measure(bench_, shorter, options_.dtype, options_.RoundsOr(kRounds), point);
     }
     for (const MemoryCase& one : point.cases) {
       if (one.measured) {

@@ -10,6 +10,7 @@
 #include "bench/document.h"
 #include "bench/fixed_network.h"
 #include "bench/harness.h"
+#include "bench/memory_cases.h"
 #include "bench/pytorch_peer.h"
 #include "bench/search_step.h"
 #include "bench/step_profiles.h"
@@ -67,12 +68,6 @@ double StepFlops(const SearchSpace& space, PlannedStep step, std::int64_t batch)
     return mean;
   };
   return 2 * macs() * static_cast<double>(batch);
-}
-
-std::size_t MostCandidates(const SearchSpace& space) {
-  std::size_t most = 0;
-  for (const ChoiceNode* choice : space.Choices()) most = std::max(most, choice->candidates.size());
-  return most;
 }
 
 struct StepCase {
@@ -166,7 +161,7 @@ void TimeSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch,
   }
   // The first one twice: how far it is from itself is the noise of all.
   contenders.push_back(contenders.front());
-  const int rounds = options.rounds > 0 ? options.rounds : kRounds;
+  const int rounds = options.RoundsOr(kRounds);
   const std::vector<RobustSummary> times = TimeInterleaved(
       contenders, {.min_rounds = rounds, .max_rounds = rounds, .before_round = [&](int round) {
                      steps.DrawPath(static_cast<std::uint64_t>(round + 1));
@@ -187,8 +182,8 @@ void ProfileSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch
                   const BenchOptions& options, Json& rows, std::vector<RecordedStep>& recorded) {
   const std::vector<SearchStep> steps = WantedSteps(bench, space, batch, options);
   if (steps.empty()) return;
-  for (RecordedStep& step : RecordSpace(bench, space, batch, steps, options.dtype,
-                                        options.rounds > 0 ? options.rounds : kRounds)) {
+  for (RecordedStep& step :
+       RecordSpace(bench, space, batch, steps, options.dtype, options.RoundsOr(kRounds))) {
     const StepProfile profile = Summarize(step);
     Json row = Json::parse(StepProfilesJson({&profile, 1}, options.trace))["steps"][0];
     row["batch"] = batch;

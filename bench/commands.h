@@ -26,6 +26,7 @@ struct BenchOptions {
   std::int64_t batch = 0;
   // Rounds of a step; 0: enough for a steady median.
   int rounds = 0;
+  int RoundsOr(int usual) const { return rounds > 0 ? rounds : usual; }
   // Where memory's picture goes; empty: nowhere.
   std::string svg;
   // step: where its time goes, operator by operator, in place of its time; and where the trace of

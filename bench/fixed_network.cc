@@ -18,7 +18,6 @@ namespace nasengine {
 namespace {
 
 constexpr int kRounds = 9;
-constexpr double kLr = 1e-4;  // small: weights must stay finite on images of noise
 
 }  // namespace
 
@@ -40,10 +39,10 @@ void CompareFixedNetwork(Workbench& bench, const SearchSpace& space, std::int64_
       .labels = bench.Labels(batch, space.classes)};
   const auto in_supernet = [&] { supernet.Run(context, PlannedStep::kWeights); };
   const std::vector<Contender> contenders{
-      {"fixed network", [&] { Trainer({}).Step(context, network, images, kLr, {}); }},
+      {"fixed network", [&] { Trainer({}).Step(context, network, images, kBenchLr, {}); }},
       {"supernet", in_supernet},
       {"supernet again", in_supernet}};
-  const int rounds = options.rounds > 0 ? options.rounds : kRounds;
+  const int rounds = options.RoundsOr(kRounds);
   const std::vector<RobustSummary> ms =
       TimeInterleaved(contenders, {.min_rounds = rounds, .max_rounds = rounds});
 
@@ -59,8 +58,7 @@ void CompareFixedNetwork(Workbench& bench, const SearchSpace& space, std::int64_
   if (options.json) return;
   fmt::print(
       "  fixed network of the typical path, weights: {:.1f} ms; the supernet's step along it: "
-      "{:.1f} "
-      "ms, {:.2f} of that (same against same {:.1f} %)\n",
+      "{:.1f} ms, {:.2f} of that (same against same {:.1f} %)\n",
       ms[0].median, ms[1].median, ratio, 100 * noise);
   std::fflush(stdout);
 }

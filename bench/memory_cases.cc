@@ -83,6 +83,12 @@ const char* NameOf(CasePath path) {
   return "all";
 }
 
+std::size_t MostCandidates(const SearchSpace& space) {
+  std::size_t most = 0;
+  for (const ChoiceNode* choice : space.Choices()) most = std::max(most, choice->candidates.size());
+  return most;
+}
+
 SearchSpace WithCandidates(const SearchSpace& space, int candidates) {
   SearchSpace shorter = space;
   for (SpaceNode& node : shorter.nodes) {

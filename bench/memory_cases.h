@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -55,6 +56,9 @@ struct CaseOptions {
 
 // The space with the first `candidates` of every searchable block's list.
 SearchSpace WithCandidates(const SearchSpace& space, int candidates);
+
+// The length of the longest list.
+std::size_t MostCandidates(const SearchSpace& space);
 
 // Every step of kSearchSteps, those of one path along both kinds of path.
 std::vector<MemoryCase> PlanCases(const SearchSpace& space, const KernelRegistry& registry,

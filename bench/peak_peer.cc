@@ -48,9 +48,7 @@ Json NetworksOf(const SearchSpace& space, const Path& typical, bool all_paths) {
     add(typical);
     return networks;
   }
-  std::size_t most = 0;
-  for (const ChoiceNode* choice : space.Choices()) most = std::max(most, choice->candidates.size());
-  for (std::size_t k = 0; k < most; ++k) {
+  for (std::size_t k = 0; k < MostCandidates(space); ++k) {
     Path path;
     for (const ChoiceNode* choice : space.Choices()) {
       path.push_back(static_cast<int>(std::min(k, choice->candidates.size() - 1)));

@@ -172,7 +172,7 @@ bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t bat
   OurStep ours(bench, space, batch, options.dtype);
   const Json network = Json::parse(ArchitectureToJson(Derive(space, ours.path())));
   const Json request{{"networks", Json::array({network})}, {"batch", batch}};
-  const int rounds = options.rounds > 0 ? options.rounds : kRounds;
+  const int rounds = options.RoundsOr(kRounds);
   bool printed = false;
   for (const Variant& variant : wanted) {
     try {

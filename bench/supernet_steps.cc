@@ -14,7 +14,6 @@ namespace nasengine {
 namespace {
 
 constexpr std::uint32_t kSeed = 1;
-constexpr double kLr = 1e-4;  // small: weights must stay finite on images of noise
 constexpr float kSmoothing = 0.1f;
 
 }  // namespace
@@ -55,11 +54,11 @@ void SupernetSteps::TakeTypicalPath() {
 void SupernetSteps::Run(Context& context, PlannedStep step) {
   switch (step) {
     case PlannedStep::kWeights:
-      Trainer({}).Step(context, *supernet_, path_, batch_, kLr);
+      Trainer({}).Step(context, *supernet_, path_, batch_, kBenchLr);
       return;
     case PlannedStep::kAllPaths:
       RunAllPathsStep(context, *supernet_, batch_.images, batch_.labels, kSmoothing, {});
-      SgdOptimizer({}).Step(context, supernet_->Slabs(), static_cast<float>(kLr));
+      SgdOptimizer({}).Step(context, supernet_->Slabs(), static_cast<float>(kBenchLr));
       return;
     case PlannedStep::kArchitecture:
     case PlannedStep::kTwoPaths:

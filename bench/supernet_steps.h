@@ -14,6 +14,9 @@
 
 namespace nasengine {
 
+// Of a benchmark's weight steps; small: weights must stay finite on images of noise.
+inline constexpr double kBenchLr = 1e-4;
+
 class SupernetSteps {
  public:
   // Prepares `steps`, which compute in `dtype`. Images are random numbers that stay the same;
