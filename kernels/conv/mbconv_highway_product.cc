@@ -100,7 +100,7 @@ HWY_INLINE void NormalisePanel(const T* in, std::int64_t rows, std::int64_t c,
   ClearNeighbour(panel, rows, c, Padded(c));
 }
 
-// panel = rows of `in`, put(lanes, values, row, channel) away.
+// Rows of `in` by put(lanes, values, row, channel), a few at a time.
 template <class T, class Put>
 HWY_INLINE void CopyPanel(const T* in, std::int64_t rows, std::int64_t c, const Put& put) {
   ForRowGroups(rows, c,
@@ -113,7 +113,8 @@ HWY_INLINE void CopyPanel(const T* in, std::int64_t rows, std::int64_t c, const 
                });
 }
 
-// The gradient of a batch norm's input, for a product over its columns and for one over its rows.
+// The gradient of a batch norm's input, for a product over its columns and, where weights are to
+// get gradients, for one over its rows.
 template <class Factor>
 struct GradientPanel {
   // `memory` is for kPanelRows rows of c floats.
@@ -125,7 +126,8 @@ struct GradientPanel {
 
   template <class T>
   HWY_INLINE void Fill(const T* g, const T* in, std::int64_t rows, std::int64_t c,
-                       const mbconv::NormGradient& norm) const {
+                       const mbconv::NormGradient& norm, bool for_weights) const {
+    constexpr bool kTwice = kNeighbours<Factor> != 1;  // else one layout serves both
     ForRowGroups(rows, c,
                  [&](const auto& lanes, std::int64_t channel, std::int64_t row, auto count)
                      HWY_ATTR {
@@ -138,7 +140,7 @@ struct GradientPanel {
                          values[r] = gradient.Value(lanes.Load(g + at), lanes.Load(in + at));
                        }
                        PutForColumns(lanes, values, row, channel, step, for_columns);
-                       if constexpr (kNeighbours < Factor >> 1) {
+                       if (kTwice && for_weights) {
                          PutForRows(lanes, values, row, channel, step, for_rows);
                        }
                      });
@@ -199,7 +201,7 @@ template <class T, class Factor, Activation kActivation>
 struct PassThroughActivation {
   const T* e2;
   T* g2;
-  Factor* activated;
+  Factor* activated;  // null: not wanted
   std::int64_t columns;
   const batch_norm::Affine& norm;
   const ChannelSums& sums;
@@ -233,7 +235,9 @@ struct PassThroughActivation {
         sum = hn::Add(sum, g);
         projection = hn::MulAdd(g, distance, projection);
       }
-      PutForRows(lanes, outputs, row + r, column, Padded(columns), activated);
+      if (activated != nullptr) {
+        PutForRows(lanes, outputs, row + r, column, Padded(columns), activated);
+      }
     }
     lanes.Store(sum, sums.block + column);
     lanes.Store(projection, sums.block + sums.c + column);
@@ -246,9 +250,11 @@ HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std:
                                      const ChannelSums& sums, ReadAhead ahead) {
   const std::int64_t step = Padded(job.expanded);
   const GradientPanel<Factor> d_o(scratch, job.c_out);
-  auto* activated = reinterpret_cast<Factor*>(scratch + kPanelRows * d_o.step);
+  const bool for_weights = job.dw != nullptr;
+  auto* activated =
+      for_weights ? reinterpret_cast<Factor*>(scratch + kPanelRows * d_o.step) : nullptr;
   d_o.Fill(job.dy.As<T>() + row * job.c_out, job.o.As<T>() + row * job.c_out, rows, job.c_out,
-           job.norm);
+           job.norm, for_weights);
   MultiplyRows(d_o.columns(), d_o.columns_step(), rows, Factors<Factor>(job.c_out),
                reinterpret_cast<const Factor*>(job.packed), job.expanded,
                PassThroughActivation<T, Factor, kActivation>{
@@ -256,7 +262,7 @@ HWY_INLINE void ProjectGradientPanel(const mbconv::ProjectGradientJob& job, std:
                    activated, job.expanded, job.e2_norm, sums, stream},
                ahead);
   sums.Flush();
-  if (job.dw == nullptr) return;
+  if (!for_weights) return;
   AddOuterProducts(d_o.for_rows, d_o.step, job.c_out, activated, step, job.expanded,
                    Factors<Factor>(rows), job.dw, step, ahead);
 }
@@ -294,7 +300,7 @@ void ExpandGradientRowsTarget(const mbconv::ExpandGradientJob& job, std::int64_t
       ahead.AddRows(job.g1, next, std::min(end, next + kPanelRows), job.expanded);
       ahead.AddRows(job.e1, next, std::min(end, next + kPanelRows), job.expanded);
       d_e1.Fill(job.g1.As<T>() + row * job.expanded, job.e1.As<T>() + row * job.expanded, rows,
-                job.expanded, job.norm);
+                job.expanded, job.norm, job.dw != nullptr);
       if (!job.dx.empty()) {
         MultiplyRows(d_e1.columns(), d_e1.columns_step(), rows, Factors<Factor>(job.expanded),
                      reinterpret_cast<const Factor*>(job.packed), job.c_in,
