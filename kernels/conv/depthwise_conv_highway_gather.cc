@@ -81,12 +81,13 @@ template <class T, int K, int S>
 void GatherWith(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
   if constexpr (K == 3 && kVectorRegisters >= 32) {
     if (job.rolls()) {
-      return VisitBestTile(job.out_w, RollingTileWidths<T>(), [&](auto width) HWY_ATTR {
-        RunTiles<RollingTile<S, decltype(width)::value>>(job, 0, begin, end);
-      });
+      return VisitBestTile(job.out_w, RollingTileWidths<T>(), kMapTileCost,
+                           [&](auto width) HWY_ATTR {
+                             RunTiles<RollingTile<S, decltype(width)::value>>(job, 0, begin, end);
+                           });
     }
   }
-  VisitBestTile(job.out_w, TileWidths(), [&](auto width) HWY_ATTR {
+  VisitBestTile(job.out_w, MapTileWidths(), kMapTileCost, [&](auto width) HWY_ATTR {
     RunTiles<GatherTile<K, S, decltype(width)::value>>(job, 0, begin, end);
   });
 }

@@ -156,7 +156,7 @@ template <class T, int K>
 void Stride2With(const depthwise::MapJob<T>& job, std::int64_t begin, std::int64_t end) {
   if (K == 3 && job.rolls()) return RunTiles<Stride2Rows>(job, 0, begin, end);
   const std::int64_t first_x = -(job.pad % 2);
-  VisitBestTile(job.out_w - first_x, EvenTileWidths(), [&](auto width) HWY_ATTR {
+  VisitBestTile(job.out_w - first_x, EvenTileWidths(), kMapTileCost, [&](auto width) HWY_ATTR {
     RunTiles<Stride2Tile<K, decltype(width)::value>>(job, first_x, begin, end);
   });
 }

@@ -166,7 +166,7 @@ void SumItems(const depthwise::WeightsJob<T>& job, std::int64_t item_begin, std:
 template <class T, int K, int S>
 void SumWith(const depthwise::WeightsJob<T>& job, std::int64_t item_begin, std::int64_t item_end,
              std::int64_t c_begin, std::int64_t c_end, float* partial) {
-  VisitBestTile(job.out_w, TileWidths(), [&](auto width) HWY_ATTR {
+  VisitBestTile(job.out_w, MapTileWidths(), kMapTileCost, [&](auto width) HWY_ATTR {
     SumItems<K, S, decltype(width)::value>(job, item_begin, item_end, c_begin, c_end, partial);
   });
 }

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "kernels/conv/depthwise_conv_highway.h"
+#include "kernels/conv/tile_width-inl.h"
 #include "kernels/core/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,27 +25,15 @@ namespace HWY_NAMESPACE {
 
 // Output columns of a tile: as many as fill the registers, and few for small maps.
 #if HWY_TARGET == HWY_AVX3
-using TileWidths = std::integer_sequence<int, 14, 8, 4>;
+using MapTileWidths = std::integer_sequence<int, 14, 8, 4>;
 #elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
-using TileWidths = std::integer_sequence<int, 7>;
+using MapTileWidths = std::integer_sequence<int, 7>;
 #else
-using TileWidths = std::integer_sequence<int, 4>;
+using MapTileWidths = std::integer_sequence<int, 4>;
 #endif
 
-// Calls visit(std::integral_constant<int, T>) with the width T that finishes `columns` first; two
-// columns stand for a tile's own cost.
-template <int... kWidths, class Visit>
-HWY_INLINE void VisitBestTile(std::int64_t columns, std::integer_sequence<int, kWidths...>,
-                              const Visit& visit) {
-  std::int64_t least = INT64_MAX;
-  int best = 0;
-  for (const int width : {kWidths...}) {
-    const std::int64_t cost = (columns + width - 1) / width * (width + 2);
-    if (cost < least) best = width;
-    least = std::min(cost, least);
-  }
-  ((kWidths == best ? visit(std::integral_constant<int, kWidths>()) : void()), ...);
-}
+// Columns that a tile of the map costs by itself.
+inline constexpr int kMapTileCost = 2;
 
 // Whether i is outside [0, size).
 HWY_INLINE bool Outside(std::int64_t i, std::int64_t size) {

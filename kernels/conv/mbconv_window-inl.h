@@ -17,11 +17,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
 #include <utility>
 
 #include "kernels/conv/mbconv_highway.h"
+#include "kernels/conv/tile_width-inl.h"
 #include "kernels/core/lanes-inl.h"
 #include "kernels/core/read_ahead.h"
 #include "kernels/norm/affine-inl.h"
@@ -82,28 +82,12 @@ class RollingWindow {
 
 // Output columns that a tile may have, by the registers.
 #if HWY_TARGET == HWY_AVX3
-using TileWidths = std::integer_sequence<int, 14, 8, 7, 4>;
+using WindowTileWidths = std::integer_sequence<int, 14, 8, 7, 4>;
 #elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_NEON
-using TileWidths = std::integer_sequence<int, 7, 4>;
+using WindowTileWidths = std::integer_sequence<int, 7, 4>;
 #else
-using TileWidths = std::integer_sequence<int, 4>;
+using WindowTileWidths = std::integer_sequence<int, 4>;
 #endif
-
-// Calls run(std::integral_constant<int, width>) with the width that covers a row with the fewest
-// columns too many, the first of equals.
-template <int... kWidths, class Run>
-HWY_INLINE void WithTileWidth(std::integer_sequence<int, kWidths...>, std::int64_t columns,
-                              const Run& run) {
-  std::int64_t fewest = std::numeric_limits<std::int64_t>::max();
-  int best = 0;
-  const auto consider = [&](int width) {
-    const std::int64_t covered = (columns + width - 1) / width * width;
-    if (covered < fewest) best = width;
-    fewest = std::min(fewest, covered);
-  };
-  (consider(kWidths), ...);
-  ((best == kWidths ? run(std::integral_constant<int, kWidths>()) : void()), ...);
-}
 
 // Cache lines that every row of a kernel of K rows asks for, so that a tile of T columns asks for
 // as many lines of `tensors` tensors as it has columns.
@@ -202,7 +186,7 @@ HWY_INLINE void PutInput(const DepthwiseSizes& s, const T* image, const batch_no
 // Calls run(kernel, stride, tile width), all integral constants.
 template <class Run>
 HWY_INLINE void WithConstants(const DepthwiseSizes& s, const Run& run) {
-  WithTileWidth(TileWidths(), s.out_w, [&](auto width) HWY_ATTR {
+  VisitBestTile(s.out_w, WindowTileWidths(), /*tile_cost=*/0, [&](auto width) HWY_ATTR {
     const auto with_stride = [&](auto kernel) HWY_ATTR {
       if (s.stride == 1) return run(kernel, std::integral_constant<int, 1>(), width);
       run(kernel, std::integral_constant<int, 2>(), width);
