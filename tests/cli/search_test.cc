@@ -25,7 +25,20 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-using SearchTest = TinySearchTest;
+class SearchTest : public TinySearchTest {
+ protected:
+  // Searches with `own` flags and those that a call gives, whose held-out images come in batches
+  // that are not what a memory budget is about.
+  auto WithSmallEvaluations(std::vector<std::string> own) const {
+    WriteFileAtomically(Path("config.toml"), "[recipe]\nvalidation_batch = 16\n");
+    own.insert(own.end(), {"--json", "--config", Path("config.toml")});
+    return [this, own](const std::string& run, const std::vector<std::string>& more) {
+      std::vector<std::string> flags = own;
+      flags.insert(flags.end(), more.begin(), more.end());
+      return Search(run, flags);
+    };
+  }
+};
 
 TEST_F(SearchTest, ARefusedRunLeavesTheOldResults) {
   ASSERT_EQ(Search("run").exit_code, 0);
@@ -311,14 +324,7 @@ TEST_F(SearchTest, TrainRefusesWhatDoesNotFitInMemory) {
 
 // What does not fit is computed again before anything has to become smaller, to the same bits.
 TEST_F(SearchTest, ABudgetIsMetByComputingAgain) {
-  // Held-out images in batches that are not what the budget is about.
-  WriteFileAtomically(Path("config.toml"), "[recipe]\nvalidation_batch = 16\n");
-  const std::vector<std::string> own = {"--json", "--config", Path("config.toml")};
-  const auto with = [&](const std::string& run, const std::vector<std::string>& more) {
-    std::vector<std::string> flags = own;
-    flags.insert(flags.end(), more.begin(), more.end());
-    return Search(run, flags);
-  };
+  const auto with = WithSmallEvaluations({});
   const ProgramResult plan = with("plan", {"--dry-run"});
   ASSERT_EQ(plan.exit_code, 0) << plan.err;
   const auto peak = Json::parse(plan.out)["peak_bytes"].get<std::int64_t>();
@@ -336,13 +342,7 @@ TEST_F(SearchTest, ABudgetIsMetByComputingAgain) {
 // What does not fit even so runs in parts, which the recipe of the run keeps: with it any budget
 // gives the same run.
 TEST_F(SearchTest, ABudgetIsMetByMicroBatchesLast) {
-  WriteFileAtomically(Path("config.toml"), "[recipe]\nvalidation_batch = 16\n");
-  const std::vector<std::string> own = {"--json", "--config", Path("config.toml"), "--batch", "64"};
-  const auto with = [&](const std::string& run, const std::vector<std::string>& more) {
-    std::vector<std::string> flags = own;
-    flags.insert(flags.end(), more.begin(), more.end());
-    return Search(run, flags);
-  };
+  const auto with = WithSmallEvaluations({"--batch", "64"});
   const ProgramResult plan = with("plan", {"--dry-run"});
   ASSERT_EQ(plan.exit_code, 0) << plan.err;
   const auto peak = Json::parse(plan.out)["peak_bytes"].get<std::int64_t>();
