@@ -33,7 +33,7 @@ void CompareFixedNetwork(Workbench& bench, const SearchSpace& space, std::int64_
   Network network(context, Derive(space, supernet.path()), WeightInit::kFanOut,
                   {.dtype = options.dtype});
   network.Initialize(1);
-  PrepareNetwork(context, bench.allocator(), network, {.training = {batch}, .evaluation = {}});
+  PrepareTraining(context, bench.allocator(), network, {&batch, 1});
   const Batch images{
       .images = bench.Random({batch, space.input.h, space.input.w, space.input.c}, 1),
       .labels = bench.Labels(batch, space.classes)};

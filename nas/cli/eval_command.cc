@@ -5,7 +5,6 @@
 #include "autograd/state_dict.h"
 #include "nas/cli/command.h"
 #include "nas/cli/network_run.h"
-#include "nas/supernet/prepare.h"
 
 namespace nasengine {
 namespace {
@@ -32,8 +31,6 @@ int EvalCommand(Arguments arguments) {
   const auto& [desc, data] = task;
   Network network(session.context(), desc);
   LoadStateDict(session.context(), config.weights, network.state_dict());
-  PrepareNetwork(session.context(), session.allocator(), network,
-                 {.training = {}, .evaluation = EvaluationSizes(data.test->size())});
   const Evaluation evaluation = EvaluateOnTest(session, network, data);
   std::fputs((config.json ? EvaluationToJson(evaluation, desc) : EvaluationToText(evaluation, desc))
                  .c_str(),

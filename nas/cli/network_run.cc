@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "data/loader.h"
-#include "data/sampler.h"
 #include "data/split.h"
 #include "kernels/core/error.h"
 #include "nas/config/machine.h"
@@ -67,10 +66,6 @@ NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator
 
 void NormalizeAsTheNetworkSays(NetworkTask& task) {
   task.data.stats = NormalizationOf(task.network.mean, task.network.std, task.data.stats);
-}
-
-std::vector<std::int64_t> EvaluationSizes(std::int64_t images, std::int64_t batch) {
-  return BatchSizes(images, batch, SampleOrder::kSequential);
 }
 
 Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data) {

@@ -55,10 +55,6 @@ void NormalizeAsTheNetworkSays(NetworkTask& task);
 // Images of an evaluation's batches, but for a smaller last one.
 inline constexpr std::int64_t kEvaluationBatch = 200;
 
-// Sizes of the batches in which `images` images are evaluated.
-std::vector<std::int64_t> EvaluationSizes(std::int64_t images,
-                                          std::int64_t batch = kEvaluationBatch);
-
 // Over the whole test set.
 Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data);
 

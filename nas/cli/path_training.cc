@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "nas/cli/path_training.h"
 
-#include <vector>
-
 #include "nas/cli/network_run.h"
 #include "nas/deploy/fold.h"
 #include "nas/deploy/runner.h"
@@ -24,12 +22,8 @@ std::unique_ptr<Network> PathTraining::Train(std::span<const int> path, const Lo
   std::unique_ptr<Network> network = parts_.supernet.Derive(context, path);
   const LoaderPosition start{.epoch = recipe.warmup_epochs + recipe.search_epochs, .batch = 0};
   loader.Seek(start);
-  std::vector<std::int64_t> evaluation =
-      EvaluationSizes(static_cast<std::int64_t>(parts_.split.architecture.size()));
-  for (std::int64_t size : EvaluationSizes(parts_.data.test->size())) evaluation.push_back(size);
-  PrepareNetwork(context, allocator, *network,
-                 {.training = TrainingSizes(recipe, TrainBatch(recipe), loader.images_per_epoch()),
-                  .evaluation = evaluation});
+  PrepareTraining(context, allocator, *network,
+                  TrainingSizes(recipe, TrainBatch(recipe), loader.images_per_epoch()));
   if (parts_.config.init == "random") {
     network->Initialize(parts_.config.seed);
   } else {

@@ -8,6 +8,7 @@
 
 #include "data/data_source.h"
 #include "data/loader.h"
+#include "data/sampler.h"
 #include "kernels/core/timer.h"
 #include "nas/cli/baselines.h"
 #include "nas/cli/memory_budget.h"
@@ -189,7 +190,7 @@ void SearchRun::BuildSupernet() {
     if (size != recipe.batch) steps.push_back({weights, size});
   }
   for (const std::int64_t size :
-       EvaluationSizes(images_->held_out_images(), recipe.validation_batch)) {
+       BatchSizes(images_->held_out_images(), recipe.validation_batch, SampleOrder::kSequential)) {
     steps.push_back({PlannedStep::kEvaluation, size});
   }
   PrepareSupernet(session_.context(), session_.allocator(), *supernet_, steps);

@@ -7,6 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "nas/cli/network_run.h"
+#include "nas/deploy/fold.h"
+#include "nas/deploy/runner.h"
 #include "nas/supernet/network.h"
 #include "nas/supernet/prepare.h"
 
@@ -92,7 +95,9 @@ ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, st
                                 DType dtype) {
   return Ask(session, [&](Context& context, CachingAllocator& allocator) {
     Network built(context, network, WeightInit::kFanOut, {.dtype = dtype});
-    PrepareNetwork(context, allocator, built, {.training = {batch}, .evaluation = {batch}});
+    built.Initialize(/*seed=*/1);  // folding refuses what is not finite
+    PrepareTraining(context, allocator, built, {&batch, 1});
+    const FoldedRunner evaluation(context, Fold(context, built), kEvaluationBatch);
   });
 }
 

@@ -239,9 +239,8 @@ int RecordedTraining::Run() {
     LoadStateDict(context, config_.run.weights, network.state_dict());
     network.RefreshWorkingCopies();
   }
-  PrepareNetwork(context, session_.allocator(), network,
-                 {.training = TrainingSizes(recipe_, recipe_.batch, images),
-                  .evaluation = EvaluationSizes(data.test->size())});
+  PrepareTraining(context, session_.allocator(), network,
+                  TrainingSizes(recipe_, recipe_.batch, images));
 
   folder_.emplace(
       RunFolderOptions{.out = config_.out,

@@ -56,14 +56,17 @@ FoldedRunner::FoldedRunner(Context& context, const FoldedGraph& graph, std::int6
   }
   image_memory_ = nullptr;
   const FoldedOp& last = graph.ops.back();
-  result_ = ValueView(graph, last.y);
-  if (last.kind == FoldedOpKind::kLinear) result_.shape = Shape{batch, graph.result().size.c};
+  const FoldedValue& result = graph.result();
+  const Size3& size = result.size;
+  result_ = buffers_[static_cast<std::size_t>(result.buffer)].Slice(
+      0, last.kind == FoldedOpKind::kLinear ? Shape{batch, size.c}
+                                            : Shape{batch, size.h, size.w, size.c});
 }
 
 FoldedRunner::~FoldedRunner() = default;
 FoldedRunner::FoldedRunner(FoldedRunner&&) noexcept = default;
 
-ConstView FoldedRunner::Run(ConstView images) {
+const Tensor& FoldedRunner::Run(ConstView images) {
   NAS_CHECK(images.shape == input_shape_ && images.dtype == DType::kF32, "runner: images are ",
             ToString(images.shape), " ", Name(images.dtype), ", expected ", ToString(input_shape_),
             " f32");

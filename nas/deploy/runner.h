@@ -27,9 +27,8 @@ class FoldedRunner {
   FoldedRunner& operator=(FoldedRunner&&) = delete;
 
   // images (batch, h, w, c) f32 -> the graph's result: (batch, classes) for a network, (batch, h,
-  // w, c) for a layer. The view holds until the next run. Throws kInvalidArgument for another
-  // shape.
-  ConstView Run(ConstView images);
+  // w, c) for a layer; overwritten by the next run. Throws kInvalidArgument for another shape.
+  const Tensor& Run(ConstView images);
 
   const Shape& input_shape() const { return input_shape_; }
   std::int64_t batch() const { return input_shape_[0]; }
@@ -62,8 +61,8 @@ class FoldedRunner {
   std::deque<PackedMbconv> packed_blocks_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<ConstView*> image_readers_;  // arguments in steps_ that are the caller's memory
-  ConstView result_;
-  void* image_memory_ = nullptr;  // while the constructor prepares kernels
+  Tensor result_;                          // shares its buffer
+  void* image_memory_ = nullptr;           // while the constructor prepares kernels
 };
 
 }  // namespace nasengine

@@ -69,27 +69,17 @@ void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& su
   Prepare(context, allocator, rehearsals);
 }
 
-void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& network,
-                    const NetworkBatches& batches) {
+void PrepareTraining(Context& context, CachingAllocator& allocator, Network& network,
+                     std::span<const std::int64_t> batches) {
   const Size3 image = network.desc().input;
   std::vector<PreparableStep> steps;
-  if (!batches.training.empty()) {
-    for (ParameterSlab* slab : network.Slabs()) slab->momentum(context);
-  }
-  for (std::int64_t n : batches.training) {
+  for (ParameterSlab* slab : network.Slabs()) slab->momentum(context);
+  for (const std::int64_t n : batches) {
     steps.emplace_back([&network, image, n](Context& dry) {
       const DryBatch batch(dry, image, n);
       const Rng dropout(0, RngPurpose::kDropout);
       RunTrainingStep(dry, network, batch.images, batch.labels, 0, {.dropout_rng = &dropout});
       for (ParameterSlab* slab : network.Slabs()) slab->DropGradients();
-    });
-  }
-  for (std::int64_t n : batches.evaluation) {
-    steps.emplace_back([&network, image, n](Context& dry) {
-      const DryBatch batch(dry, image, n);
-      Tape tape(dry, GradientsOf::kNothing);
-      const Variable logits = network.Forward(tape, batch.images, {.norm = NormMode::kRunning});
-      SoftmaxCrossEntropy(tape, logits, batch.labels, 0);
     });
   }
   Prepare(context, allocator, steps);

@@ -27,11 +27,8 @@ void Prepare(Context& context, CachingAllocator& allocator, std::span<const Prep
 void PrepareSupernet(Context& context, CachingAllocator& allocator, Supernet& supernet,
                      const std::vector<SizedStep>& steps);
 
-struct NetworkBatches {
-  std::vector<std::int64_t> training;  // empty: none will run
-  std::vector<std::int64_t> evaluation;
-};
-void PrepareNetwork(Context& context, CachingAllocator& allocator, Network& network,
-                    const NetworkBatches& batches);
+// The training steps of a network by itself, of each of these batches.
+void PrepareTraining(Context& context, CachingAllocator& allocator, Network& network,
+                     std::span<const std::int64_t> batches);
 
 }  // namespace nasengine

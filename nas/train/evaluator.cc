@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "nas/train/evaluator.h"
 
+#include <optional>
+
 #include "autograd/functions/buffers.h"
+#include "nas/deploy/fold.h"
+#include "nas/deploy/runner.h"
 #include "nas/supernet/micro_batches.h"
 #include "nas/supernet/step.h"
 
@@ -36,8 +40,12 @@ Evaluation EvaluateWith(Context& context, EvalBatches& batches, const Forward& f
 }  // namespace
 
 Evaluation Evaluate(Context& context, const Network& network, EvalBatches& batches) {
-  return EvaluateWith(context, batches, [&](Tape& tape, const Tensor& images) {
-    return network.Forward(tape, images, {.norm = NormMode::kRunning});
+  const FoldedGraph graph = Fold(context, network);
+  std::optional<FoldedRunner> runner;  // another one for a last batch that is smaller
+  return EvaluateWith(context, batches, [&](Tape&, const Tensor& images) {
+    const std::int64_t n = images.shape()[0];
+    if (!runner || runner->batch() != n) runner.emplace(context, graph, n);
+    return Variable(runner->Run(images));
   });
 }
 

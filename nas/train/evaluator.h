@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "data/loader.h"
+#include "nas/supernet/network.h"
 #include "nas/supernet/supernet.h"
 
 namespace nasengine {
@@ -17,7 +18,8 @@ struct Evaluation {
   std::int64_t images = 0;
 };
 
-// A network with its running statistics.
+// A network as it is deployed: folded with its running statistics, run by nas/deploy. Throws what
+// Fold throws.
 Evaluation Evaluate(Context& context, const Network& network, EvalBatches& batches);
 // A path of the supernet with each batch's own statistics, since the running ones belong to a
 // mixture of paths.

@@ -188,20 +188,17 @@ TEST_F(AllocationTest, TwoHundredStepsOverRandomPathsTakeNothingFromTheSystem) {
 #endif
 }
 
-TEST_F(AllocationTest, APreparedNetworkTrainsAndIsEvaluatedFromItsRegion) {
+TEST_F(AllocationTest, APreparedNetworkTrainsFromItsRegion) {
   const SearchSpace space = TinySpace({.input = {16, 16, 3}});
-  const SyntheticDataset data({.shape = {16, 16, 3}, .classes = 3, .count = 50});
-  EvalBatches batches(data, AllIndices(data), 16, ComputeChannelStats(data), allocator());
   Network network(context(), nasengine::Derive(space, Path{1, 1}));
   network.Initialize(1);
   const Batch batch = RandomBatch(space, 24);
-  PrepareNetwork(context(), allocator(), network, {.training = {24}, .evaluation = {16, 2}});
+  PrepareTraining(context(), allocator(), network, std::vector<std::int64_t>{24});
   const std::int64_t system_allocations = allocator().stats().system_allocations;
   const Rng dropout(1, RngPurpose::kDropout);
   for (std::uint64_t step = 0; step < 5; ++step) {
     Trainer({}).Step(context(), network, batch, 0.01, {.dropout_rng = &dropout, .step = step});
   }
-  Evaluate(context(), network, batches);
   EXPECT_EQ(allocator().stats().system_allocations, system_allocations);
 }
 
