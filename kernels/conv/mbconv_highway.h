@@ -127,6 +127,8 @@ struct DepthwiseSizes {
   std::int64_t gradient_window_floats() const {
     return gradient_rows() * gradient_columns() * Padded(c);
   }
+  // Room for the bf16 rows of a result that advance together.
+  std::int64_t stage_floats() const { return Padded(step() * w * c / 2); }
 };
 
 // e2 = depthwise(act(in)), rows [begin, end) of all images' output rows; sums of e2.

@@ -21,7 +21,7 @@ using mbconv::ChannelSums;
 // Output rows [y_begin, y_end) of one image, all in the window.
 template <class Element, int K, int S, int T>
 HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const RollingWindow& window,
-                               std::int64_t y_begin, std::int64_t y_end, Element* out,
+                               std::int64_t y_begin, std::int64_t y_end, Element* out_rows,
                                const ChannelSums& sums, bool guess_pivot, bool stream,
                                ReadAhead& ahead) {
   const DepthwiseSizes& s = job.sizes;
@@ -32,7 +32,7 @@ HWY_INLINE void DepthwiseBlock(const mbconv::DepthwiseJob& job, const RollingWin
     V squares = lanes.Load(sums.block + sums.c + c);
     for (std::int64_t y = y_begin; y < y_end; ++y) {
       const KernelRows<K> rows = RowsOfOutput<K, S>(s, window, y, c);
-      Element* to = out + y * s.out_w * s.c + c;
+      Element* to = out_rows + (y - y_begin) * s.out_w * s.c + c;
       for (std::int64_t x = 0; x < s.out_w; x += T) {
         V values[T];
 #pragma GCC unroll 16
@@ -74,13 +74,13 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
   const DepthwiseSizes& s = job.sizes;
   const std::int64_t block = s.step() / S;
   const bool stream = Streams(job.out);
+  const ResultRows<Element> out(job.out, s.out_w * s.c, scratch + s.in_window_floats());
   RollingWindow window = InWindow(s, scratch);
   window.Clear();
   for (std::int64_t row = begin; row < end;) {
     const std::int64_t n = row / s.out_h;
     const std::int64_t y_end = std::min(s.out_h, end - n * s.out_h);
     const Element* image = job.in.As<Element>() + n * s.h * s.w * s.c;
-    Element* out = job.out.As<Element>() + n * s.out_h * s.out_w * s.c;
     std::int64_t y = row % s.out_h;
     window.StartImage(std::max<std::int64_t>(0, y * S - s.pad()));
     while (y < y_end) {
@@ -89,13 +89,14 @@ HWY_INLINE void RunDepthwise(const mbconv::DepthwiseJob& job, std::int64_t begin
                     [&](std::int64_t r) HWY_ATTR { PutInput(s, image, job.norm, r, window); });
       ReadAhead ahead;
       AddImageRows(ahead, job.in, n * s.h + window.filled(), s.step(), s.w * s.c);
-      DepthwiseBlock<Element, K, S, T>(job, window, y, next, out, sums, row == begin, stream,
-                                       ahead);
+      DepthwiseBlock<Element, K, S, T>(job, window, y, next, out.Begin(row), sums, row == begin,
+                                       stream, ahead);
+      out.End(row, next - y);
       row += next - y;
       y = next;
     }
   }
-  if (stream) hwy::FlushStream();
+  if (stream || out.streams()) hwy::FlushStream();
 }
 
 void DepthwiseRowsTarget(const mbconv::DepthwiseJob& job, std::int64_t begin, std::int64_t end,

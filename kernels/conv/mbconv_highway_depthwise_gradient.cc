@@ -164,11 +164,10 @@ HWY_INLINE KernelRows<K> RowsOfInput(const DepthwiseSizes& s, const RollingWindo
 template <class Element, int K, int S, int T>
 HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, const RollingWindow& in,
                                    const RollingWindow& gradient, std::int64_t image,
-                                   std::int64_t r_begin, std::int64_t r_end,
+                                   std::int64_t r_begin, std::int64_t r_end, Element* g1_rows,
                                    const ChannelSums& sums, bool stream, ReadAhead& ahead) {
   const DepthwiseSizes& s = job.sizes;
   const Element* in_values = job.in.As<Element>();
-  Element* g1 = job.g1.As<Element>();
   const std::int64_t last_tap = S == 1 ? (K * K - 1) * s.c : 0;
   const std::int64_t tap_step = S == 1 ? -s.c : s.c;
   VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
@@ -184,6 +183,7 @@ HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, cons
     for (std::int64_t r = r_begin; r < r_end; ++r) {
       const KernelRows<K> rows = RowsOfInput<K, S>(s, gradient, r, c);
       std::int64_t at = (image * s.h + r) * s.w * s.c + c;
+      Element* to = g1_rows + (r - r_begin) * s.w * s.c + c;
       const float* activated = in.At(r, 0, c);
       for (std::int64_t x = 0; x < s.w; x += T) {
         V values[T];
@@ -197,20 +197,20 @@ HWY_INLINE void InputGradientBlock(const mbconv::DepthwiseGradientJob& job, cons
         }
         const bool whole = x + T <= s.w;
 #pragma GCC unroll 16
-        for (int t = 0; t < T; ++t, at += s.c, activated += kGroup) {
+        for (int t = 0; t < T; ++t, at += s.c, to += s.c, activated += kGroup) {
           if (!whole && x + t >= s.w) break;
           if (!normed) {
-            lanes.Store(values[t], g1 + at);
+            lanes.Store(values[t], to);
             continue;
           }
           const V g = bounds.Pass(lanes.Load(activated), values[t]);
           const V distance = hn::Sub(lanes.Load(in_values + at), mean);
           hwy::Prefetch(in_values + at + kGroup);
           if (stream) {
-            lanes.Stream(g, g1 + at);
+            lanes.Stream(g, to);
           } else {
-            hwy::Prefetch(g1 + at + kGroup);
-            lanes.Store(g, g1 + at);
+            hwy::Prefetch(to + kGroup);
+            lanes.Store(g, to);
           }
           sum = hn::Add(sum, g);
           projection = hn::MulAdd(g, distance, projection);
@@ -235,6 +235,8 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
   const bool reads_input = job.in_norm != nullptr || job.dw != nullptr;
   RollingWindow in = InWindow(s, scratch);
   RollingWindow gradient = GradientWindow(s, scratch + s.in_window_floats());
+  const ResultRows<Element> g1(job.g1, s.w * s.c,
+                               scratch + s.in_window_floats() + s.gradient_window_floats());
   in.Clear();
   gradient.Clear();
   for (std::int64_t n = begin; n < end; ++n) {
@@ -256,8 +258,9 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
         AddImageRows(ahead, view, n * s.out_h + gradient.filled(), step / S, s.out_w * s.c);
       }
       if (!job.g1.empty()) {
-        InputGradientBlock<Element, K, S, kInputTile>(job, in, gradient, n, r, next, sums, stream,
-                                                      ahead);
+        InputGradientBlock<Element, K, S, kInputTile>(job, in, gradient, n, r, next,
+                                                      g1.Begin(n * s.h + r), sums, stream, ahead);
+        g1.End(n * s.h + r, next - r);
       }
       if (job.dw == nullptr) continue;
       VisitChannels(0, s.c, [&](const auto& lanes, std::int64_t c) HWY_ATTR {
@@ -265,7 +268,7 @@ HWY_INLINE void RunDepthwiseGradient(const mbconv::DepthwiseGradientJob& job, st
       });
     }
   }
-  if (stream) hwy::FlushStream();
+  if (stream || g1.streams()) hwy::FlushStream();
 }
 
 void DepthwiseGradientImagesTarget(const mbconv::DepthwiseGradientJob& job, std::int64_t begin,

@@ -105,6 +105,13 @@ HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowLanes(D d, hn::Vec<D> value) {
   return UpperHalves(d, RoundLanes(d, value));
 }
 
+// `value` as it comes back from bf16.
+template <class D>
+HWY_INLINE hn::Vec<D> RoundToBFloat16(D d, hn::Vec<D> value) {
+  const hn::RebindToUnsigned<D> wide;
+  return hn::BitCast(d, hn::And(RoundLanes(d, value), hn::Set(wide, 0xffff0000u)));
+}
+
 // Of values that are not NaN.
 template <class D>
 HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowNumbers(D d, hn::Vec<D> value) {

@@ -63,7 +63,7 @@ struct FullLanes {
   // `value` as it comes back when it is stored as a T.
   template <class T>
   static HWY_INLINE V Stored(V value) {
-    if constexpr (std::is_same_v<T, BFloat16>) return WidenLanes(D(), NarrowLanes(D(), value));
+    if constexpr (std::is_same_v<T, BFloat16>) return RoundToBFloat16(D(), value);
     return value;
   }
   static HWY_INLINE V Set(float value) { return hn::Set(D(), value); }

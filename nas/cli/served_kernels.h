@@ -31,8 +31,8 @@ struct ServedKernels {
 };
 
 // Of all paths of a search's steps, or of a training step of a network in batches of `batch` images
-// and of its evaluation. Nothing is computed: the steps are rehearsed in `dtype` as before a run, and
-// the policy remembers what it was asked.
+// and of its evaluation. Nothing is computed: the steps are rehearsed in `dtype` as before a run,
+// and the policy remembers what it was asked.
 ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
                               const std::vector<SizedStep>& steps, DType dtype);
 ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch,

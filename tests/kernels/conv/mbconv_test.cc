@@ -237,6 +237,13 @@ TEST_F(MbconvTest, LargeTensorsAgree) {
       true, Activation::kRelu6, DType::kF32);
 }
 
+// Whose rows are put together before they are streamed.
+TEST_F(MbconvTest, LargeTensorsOfBf16Agree) {
+  ExpectAllAgree(
+      {.n = 6, .h = 56, .w = 56, .c_in = 2, .expanded = 224, .c_out = 2, .kernel = 3, .stride = 1},
+      true, Activation::kRelu6, DType::kBf16);
+}
+
 TEST_F(MbconvTest, WithoutAnExpansionTheInputIsReadAsItIs) {
   for (const std::int64_t stride : {1, 2}) {
     ExpectAllAgree({.n = 3,
