@@ -206,8 +206,7 @@ class MemoryBenchmark {
       const SearchSpace space = LoadSpace(name);
       if (std::regex_search(space.name, filter)) RunSpace(name, space);
     }
-    NAS_CHECK(!panels_.empty(), "--filter '", options_.filter, "': no space has such a name");
-    if (!options_.svg.empty()) {
+    if (!options_.svg.empty() && !panels_.empty()) {
       WriteFileAtomically(options_.svg, ToSvg(MemoryChart(std::move(panels_))));
     }
     document_["answers"] = Json::array();

@@ -1,14 +1,19 @@
 // The benchmarks as one program: chooses one by name and turns what it throws into one line.
 // SPDX-License-Identifier: MIT
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "bench/commands.h"
 #include "bench/step_server.h"
+#include "kernels/core/error.h"
 #include "nas/config/machine.h"
 
 namespace nasengine {
@@ -20,7 +25,10 @@ using Benchmark = Json (*)(const BenchOptions&);
 struct Command {
   const char* name;
   const char* summary;
+  const char* examples;  // a line each
   Benchmark run;
+  // Beyond those that all take.
+  std::set<std::string> options;
   std::vector<std::string> peers{};
 };
 
@@ -34,18 +42,44 @@ Json BenchAll(const BenchOptions& options) {
 }
 
 const Command kCommands[] = {
-    {"kernels", "every operator against the vendor's and the machine's limit", BenchKernels},
+    {"kernels",
+     "every operator against the vendor's and the machine's limit",
+     "  nasengine bench kernels --filter depthwise --json\n"
+     "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n",
+     BenchKernels,
+     {"--reference", "--rounds", "--write-policy"}},
     {"step",
      "time and memory of a search's steps, and of a step of all paths",
+     "  chrt -f 1 ./nasengine bench step --space fashion\n"
+     "  nasengine bench step --space fashion --profile-step --trace trace.json\n"
+     "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n",
      BenchStep,
+     {"--space", "--batch", "--dtype", "--rounds", "--profile-step"},
      {"pytorch"}},
-    {"memory", "memory of one path against all, as candidates are added", BenchMemory, {"pytorch"}},
+    {"memory",
+     "memory of one path against all, as candidates are added",
+     "  nasengine bench memory --svg memory.svg\n"
+     "  nasengine bench memory --space fashion --peer pytorch\n",
+     BenchMemory,
+     {"--space", "--batch", "--dtype", "--rounds", "--svg"},
+     {"pytorch"}},
     {"inference",
      "the published networks as shipped, on one thread and on all",
+     "  chrt -f 1 ./nasengine bench inference --peer onnxruntime\n",
      BenchInference,
+     {"--batch", "--rounds"},
      {"onnxruntime"}},
-    {"search-table", "searches on a table of trained networks, over many seeds", BenchTable},
-    {"all", "kernels, step, memory and inference", BenchAll, {"pytorch", "onnxruntime"}},
+    {"search-table",
+     "searches on a table of trained networks, over many seeds",
+     "  nasengine bench search-table --table nasbench201_accuracy.csv\n",
+     BenchTable,
+     {"--table"}},
+    {"all",
+     "kernels, step, memory and inference",
+     "  nasengine bench all --json\n",
+     BenchAll,
+     {"--reference", "--space", "--batch", "--dtype", "--rounds", "--svg"},
+     {"pytorch", "onnxruntime"}},
 };
 
 // What is wrong with a value, or nothing: CLI11 makes it wrong usage.
@@ -64,63 +98,81 @@ std::string CheckCount(const std::string& text) {
   return "found '" + text + "', expected 1 or more";
 }
 
-void AddOptions(CLI::App& command, const std::vector<std::string>& peers, BenchOptions& options) {
-  command.add_option("--filter", options.filter, "run rows whose name contains this expression")
+void AddOptions(CLI::App& sub, const Command& command, BenchOptions& options) {
+  const auto takes = [&](const char* name) { return command.options.contains(name); };
+  sub.add_option("--filter", options.filter, "Run rows whose name contains this expression")
       ->check(CheckRegex);
-  command.add_flag("--json", options.json, "print one JSON document instead of tables");
-  command.add_option("--threads", options.threads, "OpenMP threads (default: all cores)")
+  sub.add_flag("--json", options.json, "Print one JSON document instead of tables");
+  sub.add_option("--threads", options.threads, "OpenMP threads (default: all cores)")
       ->check(CheckCount);
-  command.add_flag("--reference", options.reference, "kernels: time the plain f64 loops too");
-  command.add_option("--space", options.spaces, "step, memory: a space's name or file");
-  command.add_option("--batch", options.batch, "step, memory, inference: images of a batch")
-      ->check(CheckCount);
-  command.add_option("--dtype", options.dtype, "step, memory: f32 (default) or bf16")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, DType>{{"f32", DType::kF32}, {"bf16", DType::kBf16}}));
-  command.add_option("--rounds", options.rounds, "rounds to take the median of")->check(CheckCount);
-  command.add_option("--svg", options.svg, "memory: a picture of it, such as memory.svg");
-  CLI::Option* profile = command.add_flag("--profile-step", options.profile_step,
-                                          "step: show where the time goes, operator by operator");
-  command
-      .add_option("--trace", options.trace,
-                  "step: with --profile-step, a trace for ui.perfetto.dev, such as trace.json")
-      ->needs(profile);
-  if (!peers.empty()) {
-    CLI::Option* peer =
-        command.add_option("--peer", options.peer, "compare with another framework")
-            ->check(CLI::IsMember(peers))
-            ->excludes(profile);
-    command.add_option("--python", options.python, "the Python that has it (python3)")->needs(peer);
+  if (takes("--reference")) {
+    sub.add_flag("--reference", options.reference, "Time the plain f64 loops of kernels too");
   }
-  command.add_option("--write-policy", options.write_policy,
-                     "kernels: time what has a choice, write kernels/policy/CAPABILITY.txt");
-  command.add_option("--table", options.table, "search-table: nasbench201_accuracy.csv");
+  if (takes("--space")) sub.add_option("--space", options.spaces, "A space's name or file");
+  if (takes("--batch")) {
+    sub.add_option("--batch", options.batch, "Images of a batch")->check(CheckCount);
+  }
+  if (takes("--dtype")) {
+    sub.add_option("--dtype", options.dtype, "What steps compute in: f32 (default) or bf16")
+        ->transform(CLI::CheckedTransformer(
+            std::map<std::string, DType>{{"f32", DType::kF32}, {"bf16", DType::kBf16}}))
+        ->option_text("f32|bf16");
+  }
+  if (takes("--rounds")) {
+    sub.add_option("--rounds", options.rounds, "Rounds to take the median of")->check(CheckCount);
+  }
+  if (takes("--svg")) {
+    sub.add_option("--svg", options.svg, "A picture of the memory, such as memory.svg");
+  }
+  if (!command.peers.empty()) {
+    CLI::Option* peer = sub.add_option("--peer", options.peer, "Compare with another framework")
+                            ->check(CLI::IsMember(command.peers));
+    sub.add_option("--python", options.python, "The Python that has it (python3)")->needs(peer);
+  }
+  if (takes("--profile-step")) {
+    CLI::Option* profile = sub.add_flag("--profile-step", options.profile_step,
+                                        "Show where the time goes, operator by operator");
+    profile->excludes("--peer");
+    sub.add_option("--trace", options.trace,
+                   "With --profile-step, a trace for ui.perfetto.dev, such as trace.json")
+        ->needs(profile);
+  }
+  if (takes("--write-policy")) {
+    sub.add_option("--write-policy", options.write_policy,
+                   "Time what has a choice, write kernels/policy/CAPABILITY.txt");
+  }
+  if (takes("--table")) {
+    sub.add_option("--table", options.table, "The table: nasbench201_accuracy.csv");
+  }
+}
+
+// Whether a document, or one inside it, has a row.
+bool HasRows(const Json& document) {
+  if (document.contains("rows")) return !document["rows"].empty();
+  return std::ranges::any_of(document,
+                             [](const Json& part) { return part.is_object() && HasRows(part); });
+}
+
+void RunCommand(const Command& command, const BenchOptions& options) {
+  const Json document = command.run(options);
+  NAS_CHECK(HasRows(document), "--filter '", options.filter, "': no row has such a name");
+  if (options.json) std::printf("%s\n", document.dump(2).c_str());
 }
 
 int Run(int argc, char** argv) {
   CLI::App app("Benchmarks of nasengine.", "nasengine bench");
   app.require_subcommand(1);
-  app.footer(
-      "Examples:\n"
-      "  nasengine bench kernels --filter depthwise --json\n"
-      "  chrt -f 1 ./nasengine bench step --space fashion\n"
-      "  nasengine bench step --space fashion --profile-step --trace trace.json\n"
-      "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n"
-      "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n"
-      "  nasengine bench memory --svg memory.svg\n"
-      "  nasengine bench memory --space fashion --peer pytorch\n"
-      "  chrt -f 1 ./nasengine bench inference --peer onnxruntime\n"
-      "  nasengine bench search-table --table nasbench201_accuracy.csv\n");
   BenchOptions options;
   options.threads = AvailableThreads();
+  std::string examples;
   for (const Command& command : kCommands) {
+    examples += command.examples;
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
-    AddOptions(*sub, command.peers, options);
-    sub->callback([run = command.run, &options] {
-      const Json document = run(options);
-      if (options.json) std::printf("%s\n", document.dump(2).c_str());
-    });
+    sub->footer(StrCat("Examples:\n", command.examples));
+    AddOptions(*sub, command, options);
+    sub->callback([&command, &options] { RunCommand(command, options); });
   }
+  app.footer("Examples:\n" + examples);
   // What `memory --peer` starts; of no use to people.
   app.add_subcommand("serve-steps")->group("")->callback(ServeSteps);
   try {
