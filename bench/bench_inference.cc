@@ -94,6 +94,17 @@ void Print(const NetworkTime& time) {
   std::fflush(stdout);
 }
 
+std::string RowName(const std::string& network, int threads) {
+  return fmt::format("{} {} thread(s)", network, threads);
+}
+
+// The larger team first: a thread that is pinned to a core may use no other afterwards.
+std::vector<int> TeamsOf(const BenchOptions& options) {
+  std::vector<int> teams{options.threads};
+  if (options.threads > 1) teams.push_back(1);
+  return teams;
+}
+
 // The medians of ours, the peer's (where there is one) and ours again, a run each.
 std::vector<RobustSummary> TimeInTurn(FoldedRunner& runner, const Tensor& images,
                                       OnnxRuntimePeer* peer, int rounds) {
@@ -156,14 +167,21 @@ NetworkTime TimeNetwork(Workbench& bench, const NetworkDesc& desc, const std::st
 
 }  // namespace
 
+std::vector<std::string> InferenceRowNames(const BenchOptions& options) {
+  std::vector<std::string> names;
+  for (const int threads : TeamsOf(options)) {
+    for (const std::string& network : BuiltinNetworkNames()) {
+      names.push_back(RowName(network, threads));
+    }
+  }
+  return names;
+}
+
 Json BenchInference(const BenchOptions& options) {
   const std::regex filter(options.filter);
   bool has_peer = options.peer == "onnxruntime";
   Json document;
-  // The larger team first: a thread that is pinned to a core may use no other afterwards.
-  std::vector<int> teams{options.threads};
-  if (options.threads > 1) teams.push_back(1);
-  for (const int threads : teams) {
+  for (const int threads : TeamsOf(options)) {
     Workbench bench(threads);
     if (document.empty()) {
       document = MakeDocument("inference", bench);
@@ -171,7 +189,7 @@ Json BenchInference(const BenchOptions& options) {
     }
     bool printed = options.json;
     for (const std::string& network : BuiltinNetworkNames()) {
-      const std::string name = fmt::format("{} {} thread(s)", network, threads);
+      const std::string name = RowName(network, threads);
       if (!std::regex_search(name, filter)) continue;
       const NetworkTime time = TimeNetwork(bench, LoadNetwork(network), name, options, has_peer);
       document["rows"].push_back(ToRow(time));

@@ -106,6 +106,12 @@ void PrintRow(const KernelCase& one, const KernelTimes& times, double floor_ms, 
 
 }  // namespace
 
+std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
+  std::vector<std::string> names;
+  for (const KernelCase& one : AllKernelCases()) names.push_back(one.name());
+  return names;
+}
+
 Json BenchKernels(const BenchOptions& options) {
   if (!options.write_policy.empty()) return BenchPolicy(options);
   Workbench bench(options.threads);

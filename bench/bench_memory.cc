@@ -201,8 +201,7 @@ class MemoryBenchmark {
   Json Run() {
     if (!options_.json) PrintMachine(bench_);
     const std::regex filter(options_.filter);
-    for (const std::string& name :
-         options_.spaces.empty() ? BuiltinSpaceNames() : options_.spaces) {
+    for (const std::string& name : options_.SpacesOr(BuiltinSpaceNames())) {
       const SearchSpace space = LoadSpace(name);
       if (std::regex_search(space.name, filter)) RunSpace(name, space);
     }
@@ -290,6 +289,14 @@ class MemoryBenchmark {
 };
 
 }  // namespace
+
+std::vector<std::string> MemoryRowNames(const BenchOptions& options) {
+  std::vector<std::string> names;
+  for (const std::string& name : options.SpacesOr(BuiltinSpaceNames())) {
+    names.push_back(LoadSpace(name).name);
+  }
+  return names;
+}
 
 Json BenchMemory(const BenchOptions& options) {
   if (!options.svg.empty()) CheckFolderOf("--svg", options.svg);

@@ -70,6 +70,10 @@ double StepFlops(const SearchSpace& space, PlannedStep step, std::int64_t batch)
   return 2 * macs() * static_cast<double>(batch);
 }
 
+std::string RowName(const SearchSpace& space, const SearchStep& step) {
+  return StrCat(space.name, " ", NameOf(step));
+}
+
 struct StepCase {
   SearchStep step;
   RobustSummary ms;
@@ -107,7 +111,7 @@ void PrintSpace(const SearchSpace& space, std::int64_t batch, DType dtype,
 
 Json ToRow(const SearchSpace& space, std::int64_t batch, DType dtype, const StepCase& one,
            double noise, const MachineLimits& limits) {
-  return {{"name", StrCat(space.name, " ", NameOf(one.step))},
+  return {{"name", RowName(space, one.step)},
           {"algorithm", one.step.algorithm},
           {"candidates", MostCandidates(space)},
           {"batch", batch},
@@ -133,7 +137,7 @@ std::vector<SearchStep> WantedSteps(Workbench& bench, const SearchSpace& space, 
   const std::regex filter(options.filter);
   std::vector<SearchStep> wanted;
   for (const SearchStep& step : kSearchSteps) {
-    const std::string name = StrCat(space.name, " ", NameOf(step));
+    const std::string name = RowName(space, step);
     if (!std::regex_search(name, filter)) continue;
     if (!Fits(bench, space, step, batch, options.dtype)) {
       fmt::print(stderr, "{}: does not fit into memory and is left out\n", name);
@@ -195,6 +199,19 @@ void ProfileSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch
 
 }  // namespace
 
+std::vector<std::string> StepRowNames(const BenchOptions& options) {
+  std::vector<std::string> names;
+  for (const std::string& name : options.SpacesOr(BuiltinSpaceNames())) {
+    const SearchSpace space = LoadSpace(name);
+    for (const SearchStep& step : kSearchSteps) names.push_back(RowName(space, step));
+    if (options.profile_step) continue;
+    names.push_back(FixedNetworkRowName(space));
+    if (options.peer != "pytorch") continue;
+    for (std::string& row : PytorchRowNames(space)) names.push_back(std::move(row));
+  }
+  return names;
+}
+
 Json BenchStep(const BenchOptions& options) {
   Workbench bench(options.threads);
   const MachineLimits limits = MeasureLimits(bench.context());
@@ -207,7 +224,7 @@ Json BenchStep(const BenchOptions& options) {
   }
   bool has_peer = options.peer == "pytorch";
   std::vector<RecordedStep> recorded;
-  for (const std::string& name : options.spaces.empty() ? BuiltinSpaceNames() : options.spaces) {
+  for (const std::string& name : options.SpacesOr(BuiltinSpaceNames())) {
     const SearchSpace space = LoadSpace(name);
     const std::int64_t batch = BatchFor(space, options);
     Json& rows = document["rows"];

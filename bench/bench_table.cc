@@ -141,6 +141,17 @@ void RunTask(Workbench& bench, const Task& task, const std::string& csv,
 
 }  // namespace
 
+std::vector<std::string> TableRowNames(const BenchOptions& /*options*/) {
+  std::vector<std::string> names;
+  for (const Task& task : kTasks) {
+    for (const int queries : kBudgets) {
+      names.push_back(RowName(task, kReward, queries));
+      names.push_back(RowName(task, kRandom, queries));
+    }
+  }
+  return names;
+}
+
 Json BenchTable(const BenchOptions& options) {
   NAS_CHECK(!options.table.empty(), "search-table: --table FILE is missing");
   const std::string csv = ReadFile(options.table);

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/core/tensor.h"
@@ -20,6 +21,9 @@ struct BenchOptions {
   bool reference = false;
   // Names of spaces or their files; empty: all that are built in.
   std::vector<std::string> spaces;
+  std::vector<std::string> SpacesOr(std::vector<std::string> usual) const {
+    return spaces.empty() ? std::move(usual) : spaces;
+  }
   // That steps compute in, f32 or bf16.
   DType dtype = DType::kF32;
   // Images of a batch; 0: what each space is measured with by default.
@@ -50,5 +54,13 @@ nlohmann::ordered_json BenchStep(const BenchOptions& options);
 nlohmann::ordered_json BenchInference(const BenchOptions& options);
 nlohmann::ordered_json BenchMemory(const BenchOptions& options);
 nlohmann::ordered_json BenchTable(const BenchOptions& options);
+
+// What the filter is held against: the names of the rows that a benchmark may run, of memory those
+// of the spaces.
+std::vector<std::string> KernelRowNames(const BenchOptions& options);
+std::vector<std::string> StepRowNames(const BenchOptions& options);
+std::vector<std::string> InferenceRowNames(const BenchOptions& options);
+std::vector<std::string> MemoryRowNames(const BenchOptions& options);
+std::vector<std::string> TableRowNames(const BenchOptions& options);
 
 }  // namespace nasengine

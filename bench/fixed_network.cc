@@ -21,9 +21,13 @@ constexpr int kRounds = 9;
 
 }  // namespace
 
+std::string FixedNetworkRowName(const SearchSpace& space) {
+  return StrCat(space.name, " fixed network");
+}
+
 void CompareFixedNetwork(Workbench& bench, const SearchSpace& space, std::int64_t batch,
                          const BenchOptions& options, nlohmann::ordered_json& rows) {
-  const std::string name = StrCat(space.name, " fixed network");
+  const std::string name = FixedNetworkRowName(space);
   if (!std::regex_search(name, std::regex(options.filter))) return;
   constexpr PlannedStep kStep[] = {PlannedStep::kWeights};
   SupernetSteps supernet(bench, space, batch, kStep, options.dtype);

@@ -27,6 +27,7 @@ struct Command {
   const char* summary;
   const char* examples;  // a line each
   Benchmark run;
+  std::vector<std::string> (*row_names)(const BenchOptions&);
   // Beyond those that all take.
   std::set<std::string> options;
   std::vector<std::string> peers{};
@@ -41,12 +42,21 @@ Json BenchAll(const BenchOptions& options) {
   return document;
 }
 
+std::vector<std::string> AllRowNames(const BenchOptions& options) {
+  std::vector<std::string> names;
+  for (const auto names_of : {KernelRowNames, StepRowNames, MemoryRowNames, InferenceRowNames}) {
+    for (std::string& name : names_of(options)) names.push_back(std::move(name));
+  }
+  return names;
+}
+
 const Command kCommands[] = {
     {"kernels",
      "every operator against the vendor's and the machine's limit",
      "  nasengine bench kernels --filter depthwise --json\n"
      "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n",
      BenchKernels,
+     KernelRowNames,
      {"--reference", "--rounds", "--write-policy"}},
     {"step",
      "time and memory of a search's steps, and of a step of all paths",
@@ -54,6 +64,7 @@ const Command kCommands[] = {
      "  nasengine bench step --space fashion --profile-step --trace trace.json\n"
      "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n",
      BenchStep,
+     StepRowNames,
      {"--space", "--batch", "--dtype", "--rounds", "--profile-step"},
      {"pytorch"}},
     {"memory",
@@ -61,23 +72,27 @@ const Command kCommands[] = {
      "  nasengine bench memory --svg memory.svg\n"
      "  nasengine bench memory --space fashion --peer pytorch\n",
      BenchMemory,
+     MemoryRowNames,
      {"--space", "--batch", "--dtype", "--rounds", "--svg"},
      {"pytorch"}},
     {"inference",
      "the published networks as shipped, on one thread and on all",
      "  chrt -f 1 ./nasengine bench inference --peer onnxruntime\n",
      BenchInference,
+     InferenceRowNames,
      {"--batch", "--rounds"},
      {"onnxruntime"}},
     {"search-table",
      "searches on a table of trained networks, over many seeds",
      "  nasengine bench search-table --table nasbench201_accuracy.csv\n",
      BenchTable,
+     TableRowNames,
      {"--table"}},
     {"all",
      "kernels, step, memory and inference",
      "  nasengine bench all --json\n",
      BenchAll,
+     AllRowNames,
      {"--reference", "--space", "--batch", "--dtype", "--rounds", "--svg"},
      {"pytorch", "onnxruntime"}},
 };
@@ -146,16 +161,18 @@ void AddOptions(CLI::App& sub, const Command& command, BenchOptions& options) {
   }
 }
 
-// Whether a document, or one inside it, has a row.
-bool HasRows(const Json& document) {
-  if (document.contains("rows")) return !document["rows"].empty();
-  return std::ranges::any_of(document,
-                             [](const Json& part) { return part.is_object() && HasRows(part); });
+// Before anything runs or is written.
+void CheckFilter(const Command& command, const BenchOptions& options) {
+  const std::regex filter(options.filter);
+  NAS_CHECK(
+      std::ranges::any_of(command.row_names(options),
+                          [&](const std::string& name) { return std::regex_search(name, filter); }),
+      "--filter '", options.filter, "': nothing that '", command.name, "' runs has such a name");
 }
 
 void RunCommand(const Command& command, const BenchOptions& options) {
+  if (!options.filter.empty()) CheckFilter(command, options);
   const Json document = command.run(options);
-  NAS_CHECK(HasRows(document), "--filter '", options.filter, "': no row has such a name");
   if (options.json) std::printf("%s\n", document.dump(2).c_str());
 }
 

@@ -161,6 +161,12 @@ bool IsWithoutPytorch(const Error& error) {
          std::string_view(error.what()).starts_with("no PyTorch");
 }
 
+std::vector<std::string> PytorchRowNames(const SearchSpace& space) {
+  std::vector<std::string> names;
+  for (const Variant& variant : Variants()) names.push_back(RowName(space, variant));
+  return names;
+}
+
 bool ComparePytorch(Workbench& bench, const SearchSpace& space, std::int64_t batch,
                     const BenchOptions& options, Json& rows) {
   const std::regex filter(options.filter);

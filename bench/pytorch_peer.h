@@ -21,6 +21,9 @@ std::vector<std::string> PytorchCommand(const Workbench& bench, const BenchOptio
 // Whether a StepPeer of it could not be had because there is no Python, or no PyTorch in it.
 bool IsWithoutPytorch(const Error& error);
 
+// "fashion pytorch eager nchw f32" and the others.
+std::vector<std::string> PytorchRowNames(const SearchSpace& space);
+
 // Times a weight step of `space` along its typical path in turn with PyTorch's: eager and compiled,
 // in either layout of images, in f32 and under autocast to bf16, whichever options.filter finds.
 // Adds a row each to `rows` and, unless a document is wanted, prints them. What cannot be run is
