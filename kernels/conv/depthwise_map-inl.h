@@ -32,7 +32,7 @@ using MapTileWidths = std::integer_sequence<int, 7>;
 using MapTileWidths = std::integer_sequence<int, 4>;
 #endif
 
-// Columns that a tile of the map costs by itself.
+// Columns that a tile of the map costs by itself: it finds its borders, its rows and its taps.
 inline constexpr int kMapTileCost = 2;
 
 // Whether i is outside [0, size).

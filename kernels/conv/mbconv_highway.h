@@ -127,8 +127,10 @@ struct DepthwiseSizes {
   std::int64_t gradient_window_floats() const {
     return gradient_rows() * gradient_columns() * Padded(c);
   }
-  // Room for the bf16 rows of a result that advance together.
-  std::int64_t stage_floats() const { return Padded(step() * w * c / 2); }
+  // Room for the rows of a result that advance together, which only those of bf16 need.
+  std::int64_t result_rows_floats(DType dtype) const {
+    return dtype == DType::kBf16 ? Padded(step() * w * c / 2) : 0;
+  }
 };
 
 // e2 = depthwise(act(in)), rows [begin, end) of all images' output rows; sums of e2.

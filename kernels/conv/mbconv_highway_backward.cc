@@ -64,7 +64,8 @@ Scratch BackwardScratch(void* block, const Context& context, const MbconvBackwar
   const MbconvGeometry& g = args.geometry;
   const DepthwiseSizes sizes = SizesOf(g);
   const std::int64_t panel =
-      std::max(sizes.in_window_floats() + sizes.gradient_window_floats() + sizes.stage_floats(),
+      std::max(sizes.in_window_floats() + sizes.gradient_window_floats() +
+                   sizes.result_rows_floats(args.x.dtype),
                kPanelRows * (Padded(g.expanded) + Padded(std::max(g.c_in, g.c_out))));
   const std::int64_t dw_rows = std::max({g.c_in, g.c_out, g.kernel * g.kernel});
   return {block, g, context.threads(), panel, dw_rows * Padded(g.expanded)};

@@ -11,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/conv/mbconv_window-inl.h"
+#include "kernels/conv/result_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nasengine::HWY_NAMESPACE {

@@ -38,8 +38,9 @@ void FinishStatistics(const Team& team, std::int64_t c, const MbconvNorm& norm,
 
 Scratch ForwardScratch(void* block, const Context& context, const MbconvForward::Args& args) {
   const MbconvGeometry& g = args.geometry;
-  const std::int64_t panel = std::max(SizesOf(g).in_window_floats() + SizesOf(g).stage_floats(),
-                                      kPanelRows * Padded(g.expanded));
+  const std::int64_t panel =
+      std::max(SizesOf(g).in_window_floats() + SizesOf(g).result_rows_floats(args.x.dtype),
+               kPanelRows * Padded(g.expanded));
   return {block, g, context.threads(), panel, 0};
 }
 

@@ -24,7 +24,6 @@
 #include "kernels/conv/tile_width-inl.h"
 #include "kernels/core/lanes-inl.h"
 #include "kernels/core/read_ahead.h"
-#include "kernels/core/streaming.h"
 #include "kernels/norm/affine-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -89,41 +88,6 @@ using WindowTileWidths = std::integer_sequence<int, 7, 4>;
 #else
 using WindowTileWidths = std::integer_sequence<int, 4>;
 #endif
-
-// Where the rows of a result are put together: in the result itself or, where it is of bf16 and
-// leaves the caches, in a buffer. From there they are streamed as whole cache lines; a vector of
-// bf16 is half of one, which would cross memory twice.
-template <class Element>
-class ResultRows {
- public:
-  // `buffer` is for as many rows, of `row` elements each, as are put together.
-  ResultRows(const View& result, std::int64_t row, float* buffer)
-      : result_(static_cast<Element*>(result.data)), row_(row) {
-    if (std::is_same_v<Element, BFloat16> && StreamsRows(result, row)) {
-      buffer_ = reinterpret_cast<Element*>(buffer);
-    }
-  }
-  bool streams() const { return buffer_ != nullptr; }
-
-  // Where row `first` of the result and those after it are to be written.
-  Element* Begin(std::int64_t first) const { return streams() ? buffer_ : result_ + first * row_; }
-  // That many rows have been written there.
-  HWY_INLINE void End(std::int64_t first, std::int64_t rows) const {
-    if (!streams()) return;
-    const hn::ScalableTag<std::uint16_t> d;
-    const auto* from = reinterpret_cast<const std::uint16_t*>(buffer_);
-    auto* to = reinterpret_cast<std::uint16_t*>(result_ + first * row_);
-    const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    for (std::int64_t i = 0; i < rows * row_; i += lanes) {
-      hn::Stream(hn::Load(d, from + i), d, to + i);
-    }
-  }
-
- private:
-  Element* result_;
-  std::int64_t row_;
-  Element* buffer_ = nullptr;
-};
 
 // Cache lines that every row of a kernel of K rows asks for, so that a tile of T columns asks for
 // as many lines of `tensors` tensors as it has columns.
@@ -222,7 +186,9 @@ HWY_INLINE void PutInput(const DepthwiseSizes& s, const T* image, const batch_no
 // Calls run(kernel, stride, tile width), all integral constants.
 template <class Run>
 HWY_INLINE void WithConstants(const DepthwiseSizes& s, const Run& run) {
-  VisitBestTile(s.out_w, WindowTileWidths(), /*tile_cost=*/0, [&](auto width) HWY_ATTR {
+  // A window has no borders to find, and its rows and taps lie in the first-level cache.
+  constexpr int kTileCost = 0;
+  VisitBestTile(s.out_w, WindowTileWidths(), kTileCost, [&](auto width) HWY_ATTR {
     const auto with_stride = [&](auto kernel) HWY_ATTR {
       if (s.stride == 1) return run(kernel, std::integral_constant<int, 1>(), width);
       run(kernel, std::integral_constant<int, 2>(), width);

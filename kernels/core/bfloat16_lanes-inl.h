@@ -123,7 +123,7 @@ HWY_INLINE hn::Vec<BFloat16Bits<D>> NarrowNumbers(D d, hn::Vec<D> value) {
 template <class D>
 HWY_INLINE hn::Vec<D> PairLanes(D d, hn::Vec<D> low, hn::Vec<D> high) {
   const hn::RebindToUnsigned<D> wide;
-  const auto upper = hn::And(RoundLanes(d, high), hn::Set(wide, 0xffff0000u));
+  const auto upper = hn::BitCast(wide, RoundToBFloat16(d, high));
   return hn::BitCast(d, hn::Or(hn::ShiftRight<16>(RoundLanes(d, low)), upper));
 }
 

@@ -19,10 +19,8 @@ inline bool StreamsRows(const View& out, std::int64_t row) {
          row * SizeOf(out.dtype) % kLine == 0;
 }
 
-// The same of its pixels.
-inline bool StreamsLines(const View& out) {
-  return out.bytes() >= kStreamedBytes && StreamsRows(out, out.shape.back());
-}
+// Whether `out` is so large, and its pixels are whole cache lines.
+inline bool StreamsLines(const View& out) { return StreamsRows(out, out.shape.back()); }
 
 // The same for whoever writes a pixel vector by vector: one of bf16 is half a line, which would
 // cross memory twice.

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/core/bfloat16.h"
+#include "kernels/core/streaming.h"
 #include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
@@ -237,11 +238,28 @@ TEST_F(MbconvTest, LargeTensorsAgree) {
       true, Activation::kRelu6, DType::kF32);
 }
 
-// Whose rows are put together before they are streamed.
+// Whose rows are put together before they are streamed: of both results, and of the input's
+// gradient where there is no expansion, with channels that fill no vector.
 TEST_F(MbconvTest, LargeTensorsOfBf16Agree) {
-  ExpectAllAgree(
-      {.n = 6, .h = 56, .w = 56, .c_in = 2, .expanded = 224, .c_out = 2, .kernel = 3, .stride = 1},
-      true, Activation::kRelu6, DType::kBf16);
+  constexpr std::int64_t kElements = kStreamedBytes / 2;
+  ExpectAllAgree({.n = kElements / (56 * 56 * 224) + 1,
+                  .h = 56,
+                  .w = 56,
+                  .c_in = 2,
+                  .expanded = 224,
+                  .c_out = 2,
+                  .kernel = 3,
+                  .stride = 1},
+                 true, Activation::kRelu6, DType::kBf16);
+  ExpectAllAgree({.n = kElements / (56 * 56 * 24) + 1,
+                  .h = 56,
+                  .w = 56,
+                  .c_in = 24,
+                  .expanded = 24,
+                  .c_out = 2,
+                  .kernel = 3,
+                  .stride = 2},
+                 false, Activation::kRelu6, DType::kBf16);
 }
 
 TEST_F(MbconvTest, WithoutAnExpansionTheInputIsReadAsItIs) {
