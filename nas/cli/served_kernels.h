@@ -30,9 +30,10 @@ struct ServedKernels {
   std::vector<ServedKernel> kernels;  // sorted
 };
 
-// Of all paths of a search's steps, or of a training step of a network in batches of `batch` images
-// and of its evaluation. Nothing is computed: the steps are rehearsed in `dtype` as before a run,
-// and the policy remembers what it was asked.
+// Of all paths of a search's steps, or of a network's training step with `batch` images and of its
+// evaluation. No step is computed: steps are rehearsed in `dtype` as before a run, the folded
+// network of the evaluation, f32 in batches of kEvaluationBatch, is prepared, and the policy
+// remembers what it was asked.
 ServedKernels KernelsOfSearch(Session& session, const SearchSpace& space,
                               const std::vector<SizedStep>& steps, DType dtype);
 ServedKernels KernelsOfTraining(Session& session, const NetworkDesc& network, std::int64_t batch,

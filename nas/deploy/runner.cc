@@ -56,11 +56,9 @@ FoldedRunner::FoldedRunner(Context& context, const FoldedGraph& graph, std::int6
   }
   image_memory_ = nullptr;
   const FoldedOp& last = graph.ops.back();
-  const FoldedValue& result = graph.result();
-  const Size3& size = result.size;
-  result_ = buffers_[static_cast<std::size_t>(result.buffer)].Slice(
-      0, last.kind == FoldedOpKind::kLinear ? Shape{batch, size.c}
-                                            : Shape{batch, size.h, size.w, size.c});
+  const Shape& map = ValueView(graph, last.y).shape;
+  result_ = buffers_[static_cast<std::size_t>(graph.result().buffer)].Slice(
+      0, last.kind == FoldedOpKind::kLinear ? Shape{batch, map.back()} : map);
 }
 
 FoldedRunner::~FoldedRunner() = default;

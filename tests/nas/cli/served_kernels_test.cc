@@ -9,6 +9,7 @@
 
 #include "kernels/conv/depthwise_conv.h"
 #include "kernels/conv/mbconv.h"
+#include "kernels/conv/mbconv_inference.h"
 #include "tests/support/tiny_space.h"
 
 namespace nasengine {
@@ -46,6 +47,7 @@ TEST(ServedKernelsTest, AsksForATrainingStep) {
       KernelsOfTraining(session, Derive(space, std::vector{0, 2}), 4, DType::kF32);
   EXPECT_NE(Find(served, MbconvBackward::kName, 3), nullptr);
   EXPECT_EQ(Find(served, MbconvBackward::kName, 5), nullptr);
+  EXPECT_NE(Find(served, MbconvInference::kName, KernelShape{}.kernel), nullptr) << "evaluation";
   EXPECT_EQ(session.allocator().stats().active_bytes, 0);
 }
 

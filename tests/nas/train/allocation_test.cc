@@ -15,14 +15,11 @@
 #include <cerrno>
 #include <cstddef>
 
-#include "data/split.h"
-#include "data/synthetic_dataset.h"
 #include "nas/search/darts_searcher.h"
 #include "nas/search/gradient_searcher.h"
 #include "nas/search/two_path_searcher.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/prepare.h"
-#include "nas/train/evaluator.h"
 #include "nas/train/trainer.h"
 #include "tests/support/fake_latency_table.h"
 #include "tests/support/supernet_fixture.h"
