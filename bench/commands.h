@@ -5,7 +5,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "kernels/core/tensor.h"
@@ -21,8 +20,8 @@ struct BenchOptions {
   bool reference = false;
   // Names of spaces or their files; empty: all that are built in.
   std::vector<std::string> spaces;
-  std::vector<std::string> SpacesOr(std::vector<std::string> usual) const {
-    return spaces.empty() ? std::move(usual) : spaces;
+  std::vector<std::string> SpacesOr(const std::vector<std::string>& usual) const {
+    return spaces.empty() ? usual : spaces;
   }
   // That steps compute in, f32 or bf16.
   DType dtype = DType::kF32;

@@ -344,7 +344,7 @@ TEST_F(MbconvTest, WhatScratchHeldBeforeDoesNotMatter) {
       }
       return bits;
     };
-    const int kNans = 0xff;
+    constexpr int kNans = 0xff;
     EXPECT_EQ(results_after(0), results_after(kNans)) << Name(dtype);
   }
 }
