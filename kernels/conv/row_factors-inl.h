@@ -18,6 +18,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/core/amx.h"
 #include "kernels/core/bfloat16.h"
 #include "kernels/core/lanes-inl.h"
 
@@ -50,7 +51,7 @@ HWY_INLINE std::int64_t Factors(std::int64_t terms) {
 // f32's on AMD's Zen 4 and 5, and half of it on Intel's processors with AMX.
 inline bool MultipliesPairsFast() {
 #if HWY_TARGET == HWY_AVX3
-  return __builtin_cpu_supports("avx512bf16") != 0 && __builtin_cpu_supports("amx-bf16") == 0;
+  return __builtin_cpu_supports("avx512bf16") != 0 && !HasAmxBf16();
 #else
   return false;
 #endif

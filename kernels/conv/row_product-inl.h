@@ -151,12 +151,11 @@ HWY_INLINE void MultiplyPanel(const Factor* a, std::int64_t a_step, std::int64_t
   const auto tile = [&](auto tile_rows) HWY_ATTR {
     ProductTile<tile_rows, kVectors>(a + row * a_step, a_step, depth, panel, row, column, columns,
                                      finish, ahead);
-    row += tile_rows;
   };
   constexpr int kRows = TileRows<kVectors>();
   constexpr int kFewRows = static_cast<int>(kNeighbours<Factor>);
-  while (row + kRows <= rows) tile(std::integral_constant<int, kRows>());
-  while (row + kFewRows <= rows) tile(std::integral_constant<int, kFewRows>());
+  for (; row + kRows <= rows; row += kRows) tile(std::integral_constant<int, kRows>());
+  for (; row + kFewRows <= rows; row += kFewRows) tile(std::integral_constant<int, kFewRows>());
   if constexpr (kFewRows > 1) {
     if (row < rows) tile(std::integral_constant<int, 1>());
   }

@@ -1,8 +1,5 @@
 // The host as a device: memory from mmap, copies by memcpy, nothing asynchronous.
 // SPDX-License-Identifier: MIT
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "kernels/core/amx.h"
 #include "kernels/core/device_backend.h"
 
 namespace nasengine {
@@ -48,13 +46,6 @@ std::byte* MapHugeAligned(std::size_t bytes) {
 }
 
 #if defined(__x86_64__)
-// CPUID leaf 7: the compilers' own test knows this bit by different names.
-bool HasAmxBf16() {
-  constexpr unsigned kAmxBf16 = 1u << 22;
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmxBf16) != 0;
-}
-
 std::vector<std::string> CpuCapabilities() {
   const bool avx2 = __builtin_cpu_supports("avx2") != 0;
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512bw") != 0;
