@@ -197,7 +197,9 @@ int Run(int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "error: %s (see nasengine bench --help)\n", error.what());
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    const std::string help = chosen.empty() ? "" : chosen.front()->get_name() + " ";
+    std::fprintf(stderr, "error: %s (see nasengine bench %s--help)\n", error.what(), help.c_str());
     return 2;
   }
   return 0;

@@ -19,6 +19,7 @@
 #include "nas/search/searcher_factory.h"
 #include "nas/space/info.h"
 #include "nas/space/network_zoo.h"
+#include "nas/space/recipe_fields.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/memory_plan.h"
 
@@ -120,7 +121,8 @@ template <class Description, class InfoOf>
 void Print(const InfoConfig& config, const Description& description, const InfoOf& info_of) {
   std::string text = config.run.json ? InfoJson(description) : InfoText(description);
   if (config.batch) {
-    NAS_CHECK(*config.batch >= 2, "--batch: found ", *config.batch, ", expected 2 or more");
+    NAS_CHECK(*config.batch >= 2 && *config.batch <= kBatch.high, "--batch: found ", *config.batch,
+              ", expected an integer from 2 to ", kBatch.high);
     Session session({.device = config.run.device,
                      .threads = config.run.threads > 0 ? config.run.threads : AvailableThreads(),
                      .kernels = config.run.kernels});

@@ -95,7 +95,7 @@ std::string LatencyLines(const SearchSummary& summary) {
   if (latency.table.empty() && latency.predicted <= 0) return "";
   std::string measured = summary.stopped ? "not measured (stopped before)"
                          : latency.cost.is_latency()
-                             ? "not measured (the table is another device's)"
+                             ? "not measured (the table is not of this device and as many threads)"
                              : "latency not measured";
   if (latency.measured > 0) {
     measured =

@@ -19,7 +19,8 @@ struct LatencySummary {
   CostUnit cost{};
   double expected = 0;   // of the final path probabilities
   double predicted = 0;  // of the derived network, by the table
-  double measured = 0;  // of the derived network, as a whole; 0 where the table is another device's
+  double measured = 0;   // of the derived network, as a whole; 0 where the table is not of this
+                         // device and as many threads
   double measured_mad = 0;
   double sum_of_layers = 0;  // the sum of its layers, timed in the same rounds as the whole
   double reference = 0;
