@@ -63,23 +63,23 @@ class KernelFixture : public ::testing::Test {
   // `at_least` of them beyond the reference.
   template <class Op>
   void ExpectImplementationsAgree(const typename Op::Args& args, int at_least = 1) {
-    const std::vector<KernelEntry<Op>>& entries = registry_.Entries<Op>();
-    const KernelEntry<Op>* reference = nullptr;
-    for (const KernelEntry<Op>& entry : entries) {
-      if (entry.impl == Impl::kReference) reference = &entry;
-    }
-    ASSERT_NE(reference, nullptr) << Op::kName;
+    const KernelEntry<Op>& reference = registry_.Entry<Op>(Impl::kReference);
     int compared = 0;
-    for (const KernelEntry<Op>& entry : entries) {
-      if (&entry == reference) continue;
+    for (const KernelEntry<Op>& entry : registry_.Entries<Op>()) {
+      if (&entry == &reference) continue;
       if (entry.declines && !entry.declines(context_, args).empty()) continue;
       // On fresh copies, so that one implementation's output is never another's luck.
       typename Op::Args own_args = args;
       const std::vector<Tensor> own = internal::RedirectOutputs<Op>(context_, own_args);
-      EXPECT_NO_THROW(RunChecked<Op>(context_, entry, *reference, own_args)) << entry.name;
+      EXPECT_NO_THROW(RunChecked<Op>(context_, entry, reference, own_args)) << entry.name;
       ++compared;
     }
     EXPECT_GE(compared, at_least) << Op::kName << " compared with too few implementations";
+  }
+
+  template <class Op>
+  const KernelEntry<Op>& Ours() const {
+    return registry_.Entry<Op>(Impl::kOurs);
   }
 
   // Runs the reference of Op.

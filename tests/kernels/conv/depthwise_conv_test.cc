@@ -80,11 +80,6 @@ class DepthwiseConvTest : public KernelFixture {
       }
     }
   }
-
-  template <class Op>
-  const KernelEntry<Op>& Ours() {
-    return context().registry().template Entry<Op>(Impl::kOurs);
-  }
 };
 
 // Ours alone: oneDNN sums thousands of pixels in one f32, which exceeds the tolerance there, and

@@ -59,13 +59,9 @@ class MbconvInferenceTest : public KernelFixture {
     ExpectImplementationsAgree<MbconvInference>(block.args, 2);
   }
 
-  const KernelEntry<MbconvInference>& Ours() {
-    return context().registry().Entry<MbconvInference>(Impl::kOurs);
-  }
-
   std::vector<float> Result(Context& context, const Block& block) {
     for (std::int64_t i = 0; i < block.y.elements(); ++i) Set(block.y, i, NAN);
-    Ours().run(context, block.args);
+    Ours<MbconvInference>().run(context, block.args);
     return {block.y.As<float>(), block.y.As<float>() + block.y.elements()};
   }
 };
@@ -143,7 +139,7 @@ TEST_F(MbconvInferenceTest, RunsWithoutPackedWeightsButNotByOurs) {
   Block block;
   Make({1, 14, 14, 16, 64, 16, 3, 1}, Activation::kRelu6, block);
   block.args.packed = nullptr;
-  EXPECT_FALSE(Ours().declines(context(), block.args).empty());
+  EXPECT_FALSE(Ours<MbconvInference>().declines(context(), block.args).empty());
   ExpectImplementationsAgree<MbconvInference>(block.args, 1);
 }
 

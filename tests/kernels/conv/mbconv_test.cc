@@ -144,11 +144,6 @@ class MbconvTest : public KernelFixture {
     backward.g1 = backward.g2;
     ExpectImplementationsAgree<MbconvBackward>(backward, 2);
   }
-
-  template <class Op>
-  const KernelEntry<Op>& Ours() {
-    return context().registry().template Entry<Op>(Impl::kOurs);
-  }
 };
 
 TEST_F(MbconvTest, ReferenceGradientsMatchFiniteDifferences) {

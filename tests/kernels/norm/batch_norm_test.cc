@@ -98,11 +98,6 @@ class BatchNormTest : public KernelFixture {
       ExpectImplementationsAgree<BatchNormBackward>(backward);
     }
   }
-
-  template <class Op>
-  const KernelEntry<Op>& Ours() {
-    return context().registry().template Entry<Op>(Impl::kOurs);
-  }
 };
 
 // Without oneDNN, which sums thousands of rows in one f32 and so exceeds the tolerance there.
