@@ -86,11 +86,18 @@ std::string RowName(const Task& task, const char* algorithm, int queries) {
 bool IsWanted(const std::string& name, const BenchOptions& options) {
   return std::regex_search(name, std::regex(options.filter));
 }
+std::vector<std::string> RowNames(const Task& task) {
+  std::vector<std::string> names;
+  for (const int queries : kBudgets) {
+    names.push_back(RowName(task, kReward, queries));
+    names.push_back(RowName(task, kRandom, queries));
+  }
+  return names;
+}
+
 bool AnyIsWanted(const Task& task, const BenchOptions& options) {
-  return std::ranges::any_of(kBudgets, [&](int queries) {
-    return IsWanted(RowName(task, kReward, queries), options) ||
-           IsWanted(RowName(task, kRandom, queries), options);
-  });
+  return std::ranges::any_of(RowNames(task),
+                             [&](const std::string& name) { return IsWanted(name, options); });
 }
 
 void RunAlgorithm(const Task& task, const char* algorithm, const std::vector<QueryTrace>& traces,
@@ -144,10 +151,7 @@ void RunTask(Workbench& bench, const Task& task, const std::string& csv,
 std::vector<std::string> TableRowNames(const BenchOptions& /*options*/) {
   std::vector<std::string> names;
   for (const Task& task : kTasks) {
-    for (const int queries : kBudgets) {
-      names.push_back(RowName(task, kReward, queries));
-      names.push_back(RowName(task, kRandom, queries));
-    }
+    for (std::string& name : RowNames(task)) names.push_back(std::move(name));
   }
   return names;
 }

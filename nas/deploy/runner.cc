@@ -56,7 +56,7 @@ FoldedRunner::FoldedRunner(Context& context, const FoldedGraph& graph, std::int6
   }
   image_memory_ = nullptr;
   const FoldedOp& last = graph.ops.back();
-  const Shape& map = ValueView(graph, last.y).shape;
+  const Shape map = ValueView(graph, last.y).shape;
   result_ = buffers_[static_cast<std::size_t>(graph.result().buffer)].Slice(
       0, last.kind == FoldedOpKind::kLinear ? Shape{batch, map.back()} : map);
 }
