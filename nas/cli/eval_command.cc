@@ -31,7 +31,7 @@ int EvalCommand(Arguments arguments) {
   const auto& [desc, data] = task;
   Network network(session.context(), desc);
   LoadStateDict(session.context(), config.weights, network.state_dict());
-  const Evaluation evaluation = EvaluateOnTest(session, network, data, kEvaluationBatch);
+  const Evaluation evaluation = EvaluateOnTest(session, network, data);
   std::fputs((config.json ? EvaluationToJson(evaluation, desc) : EvaluationToText(evaluation, desc))
                  .c_str(),
              stdout);

@@ -68,14 +68,9 @@ void NormalizeAsTheNetworkSays(NetworkTask& task) {
   task.data.stats = NormalizationOf(task.network.mean, task.network.std, task.data.stats);
 }
 
-std::int64_t EvaluationBatch(const Network& network, std::int64_t trained) {
-  const std::int64_t part = network.compute().micro_batch;
-  return std::min({kEvaluationBatch, trained, part > 0 ? part : trained});
-}
-
-Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data,
-                          std::int64_t batch) {
-  EvalBatches batches(*data.test, AllIndices(*data.test), batch, data.stats, session.allocator());
+Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data) {
+  EvalBatches batches(*data.test, AllIndices(*data.test), kEvaluationBatch, data.stats,
+                      session.allocator());
   return Evaluate(session.context(), network, batches);
 }
 

@@ -51,15 +51,12 @@ NetworkTask OpenNetworkTask(const NetworkRunConfig& config, Allocator& allocator
 // By default pixels are normalised by the training images; a network may bring numbers of its own.
 void NormalizeAsTheNetworkSays(NetworkTask& task);
 
-// Most images of an evaluation's batches.
+// Images of an evaluation's batches, but for a smaller last one; the same for every command, so
+// that they tell the same loss.
 inline constexpr std::int64_t kEvaluationBatch = 200;
-// Images of the batches in which a network is evaluated that was trained in batches of `trained`
-// images: no more than its training had in memory at a time, for which memory was planned.
-std::int64_t EvaluationBatch(const Network& network, std::int64_t trained);
 
-// Over the whole test set, in batches of `batch` images.
-Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data,
-                          std::int64_t batch);
+// Over the whole test set.
+Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data);
 
 // top1 top5 loss images parameters macs: JSON, or a table for people.
 std::string EvaluationToJson(const Evaluation& evaluation, const NetworkDesc& network);

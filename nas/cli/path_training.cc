@@ -41,17 +41,13 @@ std::unique_ptr<Network> PathTraining::Train(std::span<const int> path, const Lo
 }
 
 double PathTraining::Validate(const Network& network) const {
-  EvalBatches batches(*parts_.data.train, parts_.split.architecture,
-                      EvaluationBatch(network, TrainBatch(parts_.recipe)), parts_.data.stats,
-                      parts_.session.allocator());
+  EvalBatches batches(*parts_.data.train, parts_.split.architecture, kEvaluationBatch,
+                      parts_.data.stats, parts_.session.allocator());
   return Evaluate(parts_.session.context(), network, batches).top1;
 }
 
 double PathTraining::Test(const Network& network) const {
-  EvalBatches batches(*parts_.data.test, AllIndices(*parts_.data.test),
-                      EvaluationBatch(network, TrainBatch(parts_.recipe)), parts_.data.stats,
-                      parts_.session.allocator());
-  return Evaluate(parts_.session.context(), network, batches).top1;
+  return EvaluateOnTest(parts_.session, network, parts_.data).top1;
 }
 
 NetworkTiming PathTraining::Measure(const Network& network) const {

@@ -273,7 +273,7 @@ int RecordedTraining::Run() {
                  {"seed", std::to_string(config_.run.seed)}});
   metrics_->Flush();
   if (interrupt_.interrupted()) return TellStopped();
-  Finish(EvaluateOnTest(session_, network, data, EvaluationBatch(network, recipe_.batch)), seconds);
+  Finish(EvaluateOnTest(session_, network, data), seconds);
   return kExitDone;
 }
 

@@ -15,11 +15,14 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "data/split.h"
+#include "data/synthetic_dataset.h"
 #include "nas/search/darts_searcher.h"
 #include "nas/search/gradient_searcher.h"
 #include "nas/search/two_path_searcher.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/prepare.h"
+#include "nas/train/evaluator.h"
 #include "nas/train/trainer.h"
 #include "tests/support/fake_latency_table.h"
 #include "tests/support/supernet_fixture.h"
@@ -185,8 +188,10 @@ TEST_F(AllocationTest, TwoHundredStepsOverRandomPathsTakeNothingFromTheSystem) {
 #endif
 }
 
-TEST_F(AllocationTest, APreparedNetworkTrainsFromItsRegion) {
+TEST_F(AllocationTest, APreparedNetworkTrainsAndIsEvaluatedFromItsRegion) {
   const SearchSpace space = TinySpace({.input = {16, 16, 3}});
+  const SyntheticDataset data({.shape = {16, 16, 3}, .classes = 3, .count = 50});
+  EvalBatches batches(data, AllIndices(data), 16, ComputeChannelStats(data), allocator());
   Network network(context(), nasengine::Derive(space, Path{1, 1}));
   network.Initialize(1);
   const Batch batch = RandomBatch(space, 24);
@@ -196,6 +201,7 @@ TEST_F(AllocationTest, APreparedNetworkTrainsFromItsRegion) {
   for (std::uint64_t step = 0; step < 5; ++step) {
     Trainer({}).Step(context(), network, batch, 0.01, {.dropout_rng = &dropout, .step = step});
   }
+  Evaluate(context(), network, batches);
   EXPECT_EQ(allocator().stats().system_allocations, system_allocations);
 }
 
