@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -96,7 +97,19 @@ class CpuBackend final : public DeviceBackend {
     if (bytes > 0) std::memcpy(host_to, device_from, bytes);
   }
 
+  void CopyOnDevice(void* to, const void* from, std::size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+
   void Synchronize() override {}
+
+  double Seconds(const std::function<void()>& work) override {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  std::unique_ptr<UploadQueue> MakeUploadQueue() override { return nullptr; }
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +15,30 @@
 #include "kernels/core/device.h"
 
 namespace nasengine {
+
+// Copies to the device that run beside its computation, from memory that the device reads by
+// itself. Tickets stand for points of time; 0 is long past.
+class UploadQueue {
+ public:
+  using Ticket = std::uint64_t;
+
+  virtual ~UploadQueue() = default;
+
+  // Throws kOutOfMemory.
+  virtual void* AllocateStaging(std::size_t bytes) = 0;
+  virtual void FreeStaging(void* data) noexcept = 0;
+
+  // When everything submitted to the device so far will be done.
+  virtual Ticket Submitted() = 0;
+  // Copies once `after`, a ticket of Submitted, is reached. `staging_from` must stay as it is until
+  // Finish of the result.
+  virtual Ticket Upload(void* device_to, const void* staging_from, std::size_t bytes,
+                        Ticket after) = 0;
+  // Lets what is submitted to the device from now on wait for `upload`; returns at once.
+  virtual void Await(Ticket upload) = 0;
+  // Returns when `upload` is done.
+  virtual void Finish(Ticket upload) = 0;
+};
 
 class DeviceBackend {
  public:
@@ -33,9 +59,17 @@ class DeviceBackend {
   // Copies between the device and the host, in stream order; ToHost has arrived on return.
   virtual void CopyFromHost(void* device_to, const void* host_from, std::size_t bytes) = 0;
   virtual void CopyToHost(void* host_to, const void* device_from, std::size_t bytes) = 0;
+  virtual void CopyOnDevice(void* to, const void* from, std::size_t bytes) = 0;
 
   // Returns once everything submitted so far has finished.
   virtual void Synchronize() = 0;
+
+  // How long the device takes for what `work` submits, by the device's own clock. Returns when it
+  // is done.
+  virtual double Seconds(const std::function<void()>& work) = 0;
+
+  // Null where the host writes into the device's memory itself.
+  virtual std::unique_ptr<UploadQueue> MakeUploadQueue() = 0;
 };
 
 // Memory comes straight from mmap, with huge pages advised for blocks of 2 MiB and more.

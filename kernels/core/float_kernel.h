@@ -62,10 +62,12 @@ void RegisterReference(KernelRegistry& registry, std::type_identity_t<KernelFunc
 template <class Op>
 void RegisterOurs(KernelRegistry& registry, const std::string& name,
                   std::type_identity_t<KernelFunction<Op>> run,
-                  std::size_t (*workspace_bytes)(Context&, const typename Op::Args&) = nullptr) {
+                  std::size_t (*workspace_bytes)(Context&, const typename Op::Args&) = nullptr,
+                  DeviceType device = DeviceType::kCpu) {
   KernelEntry<Op> entry;
   entry.impl = Impl::kOurs;
   entry.name = name;
+  entry.device = device;
   entry.declines = [](Context&, const typename Op::Args& args) {
     typename Op::Args copy = args;
     return Op::Outputs(copy).front()->dtype == DType::kF64 ? std::string("f64 is for the reference")

@@ -10,7 +10,6 @@
 #include "autograd/optim/lr_schedule.h"
 #include "autograd/optim/sgd.h"
 #include "kernels/core/error.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -20,8 +19,6 @@ constexpr double kTolerance = 1e-6;  // a dozen roundings of numbers around 1
 
 class OptimTest : public KernelFixture {
  protected:
-  OptimTest() : KernelFixture(MakeCpuRegistry()) {}
-
   // "w" decays, "beta" need not; every element of both is 1.
   void Make(ParameterSlab& slab) {
     slab.Add({.name = "w", .shape = {3}, .initializer = Initializer::kOnes});

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "kernels/core/error.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -17,8 +16,6 @@ namespace {
 
 class ParameterSlabTest : public KernelFixture {
  protected:
-  ParameterSlabTest() : KernelFixture(MakeCpuRegistry()) {}
-
   static std::vector<float> Numbers(const Tensor& tensor) {
     return {tensor.As<float>(), tensor.As<float>() + tensor.elements()};
   }

@@ -4,7 +4,6 @@
 
 #include "bench/verify.h"
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -12,8 +11,6 @@ namespace {
 
 class VerifyTest : public KernelFixture {
  protected:
-  VerifyTest() : KernelFixture(MakeCpuRegistry()) {}
-
   const KernelEntry<Add>& Entry(Impl impl) {
     for (const KernelEntry<Add>& entry : context().registry().Entries<Add>()) {
       if (entry.impl == impl) return entry;

@@ -10,7 +10,6 @@
 #include "autograd/functions/functions.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -22,8 +21,6 @@ class GradientFixture : public KernelFixture {
   static constexpr double kStep = 1e-6;
 
   using Function = std::function<Variable(Tape&, const Variable& x)>;
-
-  GradientFixture() : KernelFixture(MakeCpuRegistry()) {}
 
   // <y, seeded normal numbers>: a loss that no error in y's gradient escapes.
   Variable Project(Tape& tape, const Variable& y) {

@@ -1,5 +1,5 @@
-// What every kernel test needs: a context of two threads, seeded zero-mean tensors, the comparison
-// of all implementations with the reference, and finite differences in f64.
+// What every kernel test needs: a context of the test's device, seeded zero-mean tensors, the
+// comparison of all implementations with the reference, and finite differences in f64.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -16,6 +16,8 @@
 #include "kernels/core/kernel_check.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/core/rng.h"
+#include "kernels/register/register_kernels.h"
+#include "tests/support/test_device.h"
 
 namespace nasengine {
 
@@ -24,13 +26,23 @@ inline constexpr DType kStorageTypes[] = {DType::kF32, DType::kBf16};
 
 class KernelFixture : public ::testing::Test {
  protected:
-  // `registry` holds the kernels under test, e.g. MakeCpuRegistry().
+  // With all kernels, those of the test's device included.
+  KernelFixture() : KernelFixture(MakeCpuRegistry()) {}
+  // With `registry` and the kernels of the test's device.
   explicit KernelFixture(KernelRegistry registry)
-      : backend_(MakeCpuBackend()),
-        allocator_(*backend_),
-        registry_(std::move(registry)),
-        context_(*backend_, allocator_, registry_, KernelPolicy(), 2) {}
+      : registry_(std::move(registry)),
+        backend_(OpenTestDevice(registry_, missing_device_)),
+        host_(backend_ == nullptr ? MakeCpuBackend() : nullptr),
+        allocator_(backend()),
+        blocks_(backend()),
+        context_(backend(), OnEmulatedDevice() ? static_cast<Allocator&>(blocks_) : allocator_,
+                 registry_, KernelPolicy(), 2) {}
 
+  void SetUp() override {
+    if (backend_ == nullptr) GTEST_SKIP() << missing_device_;
+  }
+
+  DeviceBackend& backend() { return backend_ == nullptr ? *host_ : *backend_; }
   Context& context() { return context_; }
   CachingAllocator& allocator() { return allocator_; }
 
@@ -66,15 +78,39 @@ class KernelFixture : public ::testing::Test {
     const KernelEntry<Op>& reference = registry_.Entry<Op>(Impl::kReference);
     int compared = 0;
     for (const KernelEntry<Op>& entry : registry_.Entries<Op>()) {
-      if (&entry == &reference) continue;
+      if (&entry == &reference || entry.device != context_.device().type) continue;
       if (entry.declines && !entry.declines(context_, args).empty()) continue;
       // On fresh copies, so that one implementation's output is never another's luck.
       typename Op::Args own_args = args;
       const std::vector<Tensor> own = internal::RedirectOutputs<Op>(context_, own_args);
       EXPECT_NO_THROW(RunChecked<Op>(context_, entry, reference, own_args)) << entry.name;
+      if (OnEmulatedDevice()) ExpectSameBitsInAllOrders<Op>(entry, args);
       ++compared;
     }
-    EXPECT_GE(compared, at_least) << Op::kName << " compared with too few implementations";
+    const bool on_cpu = context_.device().type == DeviceType::kCpu;
+    EXPECT_GE(compared, on_cpu ? at_least : 1)
+        << Op::kName << " compared with too few implementations";
+  }
+
+  // Whatever the order in which threads and blocks of the emulated device run.
+  template <class Op>
+  void ExpectSameBitsInAllOrders(const KernelEntry<Op>& entry, const typename Op::Args& args) {
+    std::vector<std::string> first;
+    for (const std::string_view order : kEmulatedOrders) {
+      SetEmulatedOrder(order);
+      typename Op::Args own_args = args;
+      const std::vector<Tensor> own = internal::RedirectOutputs<Op>(context_, own_args);
+      EXPECT_NO_THROW(entry.run(context_, own_args)) << entry.name << " " << order;
+      std::vector<std::string> bits;
+      for (const Tensor& output : own) {
+        if (!output.defined()) continue;
+        bits.emplace_back(static_cast<const char*>(output.data()),
+                          static_cast<std::size_t>(output.bytes()));
+      }
+      if (first.empty()) first = bits;
+      EXPECT_EQ(bits == first, true) << entry.name << " depends on the order: " << order;
+    }
+    SetEmulatedOrder("forward");
   }
 
   template <class Op>
@@ -117,9 +153,12 @@ class KernelFixture : public ::testing::Test {
   }
 
  private:
-  std::unique_ptr<DeviceBackend> backend_;
-  CachingAllocator allocator_;
   KernelRegistry registry_;
+  std::string missing_device_;
+  std::unique_ptr<DeviceBackend> backend_;  // null where the test's device is missing
+  std::unique_ptr<DeviceBackend> host_;     // in its place, so that a test that skips is made
+  CachingAllocator allocator_;
+  BlockAllocator blocks_;
   Context context_;
 };
 

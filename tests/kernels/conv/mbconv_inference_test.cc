@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "kernels/conv/mbconv_inference.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -14,8 +13,6 @@ namespace {
 
 class MbconvInferenceTest : public KernelFixture {
  protected:
-  MbconvInferenceTest() : KernelFixture(MakeCpuRegistry()) {}
-
   struct Block {
     Tensor x, y;
     Tensor weights[3], biases[3];

@@ -7,7 +7,6 @@
 
 #include "kernels/core/bfloat16.h"
 #include "kernels/core/streaming.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -15,8 +14,6 @@ namespace {
 
 class MbconvTest : public KernelFixture {
  protected:
-  MbconvTest() : KernelFixture(MakeCpuRegistry()) {}
-
   // The tensors of one stage of `c` channels.
   struct Stage {
     Tensor w, gamma, beta, mean, inv_std, running_mean, running_var, dw, dgamma, dbeta;

@@ -3,7 +3,6 @@
 #include "tests/support/instruction_sets.h"
 //
 #include "kernels/conv/pointwise_inference.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -11,8 +10,6 @@ namespace {
 
 class PointwiseInferenceTest : public KernelFixture {
  protected:
-  PointwiseInferenceTest() : KernelFixture(MakeCpuRegistry()) {}
-
   void ExpectAllAgree(const ConvGeometry& g, Activation activation = Activation::kNone) {
     SCOPED_TRACE(ToString(g));
     const Tensor x = RandomTensor({g.n, g.h, g.w, g.c_in}, 1);

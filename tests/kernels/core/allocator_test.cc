@@ -51,6 +51,11 @@ class LimitedBackend final : public DeviceBackend {
     cpu_->CopyToHost(to, from, bytes);
   }
   void Synchronize() override {}
+  void CopyOnDevice(void* to, const void* from, std::size_t bytes) override {
+    cpu_->CopyOnDevice(to, from, bytes);
+  }
+  double Seconds(const std::function<void()>& work) override { return cpu_->Seconds(work); }
+  std::unique_ptr<UploadQueue> MakeUploadQueue() override { return cpu_->MakeUploadQueue(); }
   std::size_t held_bytes() const { return held_bytes_; }
 
  private:

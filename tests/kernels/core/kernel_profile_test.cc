@@ -11,7 +11,6 @@
 #include "kernels/loss/softmax_cross_entropy.h"
 #include "kernels/norm/batch_norm.h"
 #include "kernels/optim/optimizer_step.h"
-#include "kernels/register/register_kernels.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -22,8 +21,6 @@ using TimePoint = KernelRecorder::Clock::time_point;
 
 class KernelProfileTest : public KernelFixture {
  protected:
-  KernelProfileTest() : KernelFixture(MakeCpuRegistry()) {}
-
   DepthwiseConvForward::Args Depthwise() {
     x_ = RandomTensor({2, 6, 5, 3}, 1);
     w_ = RandomTensor({3, 3, 3}, 2);

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "kernels/register/register_kernels.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/network.h"
 #include "tests/support/kernel_fixture.h"
@@ -52,8 +51,6 @@ op = "classifier"
 
 class DeployFixture : public KernelFixture {
  protected:
-  DeployFixture() : KernelFixture(MakeCpuRegistry()) {}
-
   // 5x5 with stride 2, 3x3 with residual, skipped.
   static NetworkDesc Desc() {
     return Derive(ParseSpace(kDeploySpace, "deploy.toml"), std::vector<int>{1, 0, 2});
