@@ -192,13 +192,14 @@ TEST_F(BatchNormTest, PartsOfTensorsGiveTheSameAsWholeOnes) {
     ExpectImplementationsAgree<BatchNormInference>(Inference(part, Activation::kRelu));
     ExpectImplementationsAgree<BatchNormBackward>(Backward(part, Activation::kRelu));
     // Into the parts themselves, which the comparison above replaces by tensors of their own.
-    for (const Layer* layer : {&whole, &part}) {
+    const Layer* const both[] = {&whole, &part};
+    for (const Layer* layer : both) {
       Ours<BatchNormForward>().run(context(), Forward(*layer, Activation::kRelu));
     }
     std::memcpy(part.mean.data(), whole.mean.data(), static_cast<std::size_t>(whole.mean.bytes()));
     std::memcpy(part.inv_std.data(), whole.inv_std.data(),
                 static_cast<std::size_t>(whole.inv_std.bytes()));
-    for (const Layer* layer : {&whole, &part}) {
+    for (const Layer* layer : both) {
       Ours<BatchNormBackward>().run(context(), Backward(*layer, Activation::kRelu));
     }
     expect_close(whole.y, part.y);
