@@ -26,7 +26,8 @@ TEST_F(OptimizerStepTest, SgdMatchesNumbersWorkedOutByHand) {
   for (const auto& entry : context().registry().Entries<SgdStep>()) {
     const Tensor w = Filled({19}, 2);
     const Tensor v = Filled({19}, 0.5);
-    SgdStep::Args args{.dw = Filled({19}, 0.25),
+    const Tensor dw = Filled({19}, 0.25);
+    SgdStep::Args args{.dw = dw,
                        .lr = 0.125f,
                        .momentum = 0.5f,
                        .weight_decay = 0.125f,
@@ -176,12 +177,13 @@ TEST_F(OptimizerStepTest, AdamImplementationsAgree) {
     for (std::int64_t step : {1, 2, 1000}) {
       const Tensor v = RandomTensor(shape, 3);
       for (std::int64_t i = 0; i < v.elements(); ++i) Set(v, i, Get(v, i) * Get(v, i));
-      AdamStep::Args args{.dw = RandomTensor(shape, 1),
+      const Tensor dw = RandomTensor(shape, 1), w = RandomTensor(shape, 2);
+      AdamStep::Args args{.dw = dw,
                           .lr = 0.006f,
                           .beta1 = 0.0f,
                           .weight_decay = 1e-3f,
                           .step = step,
-                          .w = RandomTensor(shape, 2),
+                          .w = w,
                           .m = {},
                           .v = v};
       ExpectImplementationsAgree<AdamStep>(args);
