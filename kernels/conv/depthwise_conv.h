@@ -68,6 +68,7 @@ struct DepthwiseConvBackwardWeights {
 
 // One registration function per implementation; kernels/register calls them.
 void RegisterDepthwiseConvReference(KernelRegistry& registry);
+void RegisterDepthwiseConvCudnn(KernelRegistry& registry);
 void RegisterDepthwiseConvHighway(KernelRegistry& registry);
 void RegisterDepthwiseConvOnednn(KernelRegistry& registry);
 

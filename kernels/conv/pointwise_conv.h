@@ -58,6 +58,7 @@ struct PointwiseConvBackwardWeights {
 
 // One registration function per implementation; kernels/register calls them.
 void RegisterPointwiseConvReference(KernelRegistry& registry);
+void RegisterPointwiseConvCublaslt(KernelRegistry& registry);
 void RegisterPointwiseConvOnednn(KernelRegistry& registry);
 
 }  // namespace nasengine
