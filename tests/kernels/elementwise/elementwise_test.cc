@@ -230,11 +230,14 @@ TEST_F(ElementwiseTest, PartsOfTensorsAgreeWithTheReference) {
       Dispatch<Add>(context(), {a, b, whole});
       Dispatch<Add>(context(), {a, b, y});
       for (std::int64_t i = 0; i < size; ++i) ASSERT_EQ(Get(y, i), Get(whole, i)) << i;
-      // The element before a part is another's.
-      const Tensor larger = Filled({size + 2}, 9, dtype);
-      Dispatch<Scale>(context(), {1, a, larger.Slice(1, {size})});
-      EXPECT_EQ(Get(larger, 0), 9);
-      EXPECT_EQ(Get(larger, size + 1), 9);
+      // The elements around a part are another's, wherever it begins.
+      for (const std::int64_t offset : {1, 32}) {
+        const Tensor larger = Filled({offset + size + 1}, 9, dtype);
+        Dispatch<Scale>(context(),
+                        {1, RandomTensor({size}, 1, dtype), larger.Slice(offset, {size})});
+        EXPECT_EQ(Get(larger, offset - 1), 9);
+        EXPECT_EQ(Get(larger, offset + size), 9);
+      }
     }
   }
 }
