@@ -25,7 +25,7 @@ void Block::Resize(const dim3& size, const GridLaunch& launch) {
   launch_ = &launch;
   failure_.clear();
   count_ = std::size_t{size.x} * size.y * size.z;
-  while (threads_.size() < count_) threads_.push_back(std::make_unique<Thread>());
+  while (threads_.size() < count_) threads_.push_back(std::make_unique<Thread>(threads_.size()));
   warps_.resize((count_ + kLanes - 1) / kLanes);
   std::size_t i = 0;
   for (unsigned z = 0; z < size.z; ++z) {

@@ -21,6 +21,8 @@ namespace nasengine::cuda::emulation {
 enum class Status : std::uint8_t { kDone, kReady, kAtBlock, kAtWarp, kFailed };
 
 struct Thread {
+  explicit Thread(std::size_t number) : fiber(number) {}
+
   Fiber fiber;
   dim3 index;
   Status status = Status::kDone;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <string>
 
 #include "kernels/cuda/emulation/sanitizers.h"
 
@@ -61,6 +62,7 @@ namespace nasengine::cuda::emulation {
 struct Fiber::State {
   std::byte* memory = nullptr;  // a page that nobody may touch, then the stack
   std::size_t guard_bytes = 0;
+  std::size_t number = 0;
   Entry entry = nullptr;
   void* argument = nullptr;
 #ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
@@ -136,10 +138,12 @@ void Fiber::State::MakeFirstFrame() {
 #endif
 #if defined(__SANITIZE_THREAD__)
   own_tsan = __tsan_create_fiber(0);
+  __tsan_set_fiber_name(own_tsan, ("thread " + std::to_string(number) + " of a block").c_str());
 #endif
 }
 
-Fiber::Fiber() : state_(std::make_unique<State>()) {
+Fiber::Fiber(std::size_t number) : state_(std::make_unique<State>()) {
+  state_->number = number;
   state_->guard_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   void* memory = mmap(nullptr, state_->guard_bytes + kStackBytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 namespace nasengine::cuda::emulation {
@@ -12,7 +13,8 @@ class Fiber {
  public:
   using Entry = void (*)(void* argument);
 
-  Fiber();
+  // Reports of sanitizers name the fiber by `number`.
+  explicit Fiber(std::size_t number);
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;

@@ -26,8 +26,9 @@ constexpr std::size_t kMostBlocks = std::size_t{1} << 24;
 // All launches use one block after another, and its stacks again.
 class Emulator {
  public:
+  // Never destroyed: the sanitizers know its fibers until the program ends.
   static Emulator& Get() {
-    static Emulator emulator;
+    static Emulator& emulator = *new Emulator;
     return emulator;
   }
 

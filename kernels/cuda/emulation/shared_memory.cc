@@ -11,24 +11,30 @@ namespace {
 
 // Between arrays, and after the last.
 constexpr std::size_t kRedZoneBytes = 128;
+// Room for the zones of so many arrays.
 constexpr std::size_t kMostArrays = 64;
-constexpr std::size_t kMemoryBytes = kMostSharedBytes + kMostArrays * 2 * kRedZoneBytes;
+constexpr std::size_t kZoneBytes = kMostArrays * 2 * kRedZoneBytes;
 constexpr std::size_t kDynamicAlignment = 16;
 
 }  // namespace
 
-SharedMemory::SharedMemory() : memory_(std::make_unique<std::byte[]>(kMemoryBytes)) {
-  // Between arrays too, for builds without AddressSanitizer.
-  std::memset(memory_.get(), 0xff, kMemoryBytes);
-  Poison(memory_.get(), kMemoryBytes);
+SharedMemory::SharedMemory() { Renew(kMostSharedBytes + kZoneBytes); }
+SharedMemory::~SharedMemory() { Unpoison(memory_.get(), bytes_); }
+
+// Memory that no block has had.
+void SharedMemory::Renew(std::size_t bytes) {
+  memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  bytes_ = bytes;
+  used_ = 0;
+  // Between arrays as well, for builds without AddressSanitizer.
+  std::memset(memory_.get(), 0xff, bytes);
+  Poison(memory_.get(), bytes);
 }
-SharedMemory::~SharedMemory() { Unpoison(memory_.get(), kMemoryBytes); }
 
 void SharedMemory::StartBlock(std::size_t dynamic_bytes) {
-  if constexpr (kRacesAreWatched) {
+  if (kRacesAreWatched && static_bytes_ + dynamic_bytes_ + dynamic_bytes > 0) {
     // Blocks run in no order, and where one had its arrays is nothing to the next.
-    memory_ = std::make_unique_for_overwrite<std::byte[]>(kMemoryBytes);
-    std::memset(memory_.get(), 0xff, kMemoryBytes);
+    Renew(dynamic_bytes + kMostStaticSharedBytes + kZoneBytes);
   }
   Poison(memory_.get(), used_);
   arrays_.clear();
@@ -54,7 +60,7 @@ std::byte* SharedMemory::Take(std::size_t bytes, std::size_t alignment) {
   const auto base = reinterpret_cast<std::uintptr_t>(memory_.get());
   const std::size_t begin =
       (base + used_ + kRedZoneBytes + alignment - 1) / alignment * alignment - base;
-  if (begin + bytes + kRedZoneBytes > kMemoryBytes) return nullptr;
+  if (begin + bytes + kRedZoneBytes > bytes_) return nullptr;
   used_ = begin + bytes;
   std::byte* data = memory_.get() + begin;
   Unpoison(data, bytes);

@@ -36,9 +36,11 @@ class SharedMemory {
     std::byte* data;
   };
 
+  void Renew(std::size_t bytes);
   std::byte* Take(std::size_t bytes, std::size_t alignment);
 
   std::unique_ptr<std::byte[]> memory_;
+  std::size_t bytes_ = 0;
   std::vector<Known> arrays_;
   std::byte* dynamic_ = nullptr;
   std::size_t used_ = 0;

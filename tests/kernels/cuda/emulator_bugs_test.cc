@@ -180,6 +180,9 @@ TEST(EmulatorBugsTest, HaloOffByOneGivesWrongValues) {
 
 #if defined(__SANITIZE_THREAD__)
 
+// Programs that end do not wait for threads to race at the last moment.
+extern "C" const char* __tsan_default_options() { return "atexit_sleep_ms=0"; }
+
 // The exit code of a program that ThreadSanitizer found fault with.
 constexpr int kRace = 66;
 
@@ -207,6 +210,10 @@ TEST(EmulatorBugsDeathTest, ThreadSanitizerNamesBothLinesOfARace) {
              LineWith("[tiles read]"));
   ExpectRace([] { RunSumRows<Bug::kTrailingBarrierMissing>(); }, LineWith("[copy]"),
              LineWith("[row read]"));
+}
+
+TEST(EmulatorBugsDeathTest, ThreadSanitizerSeesThatBlocksHaveNoOrder) {
+  ExpectRace([] { RunSum<Bug::kTwoOwners>(); }, LineWith("[sum store]"), LineWith("[sum store]"));
 }
 
 #endif

@@ -17,6 +17,7 @@ enum class Bug {
   kHalfReturns,
   kLaneReturns,
   kSharedReadPastEnd,
+  kTwoOwners,
   kTrailingBarrierMissing,
   kKTailLoaded,
   kWaitTooShort,
@@ -67,9 +68,10 @@ __global__ void Convolve(const float* __restrict__ x, const float* __restrict__ 
     }
   }
   const bool inside = first_row + row < height && first_column + column < width;
+  const int at =
+      ((first_row + row) * width + first_column + column) * channels + first_channel + channel;
   if (inside && (has_channel || kBug == Bug::kChannelTailStored)) {
-    y[((first_row + row) * width + first_column + column) * channels + first_channel + channel] =
-        sum;  // [channel store]
+    y[at] = sum;  // [channel store]
   }
 }
 
@@ -92,7 +94,7 @@ __global__ void SumOfBlock(const float* __restrict__ x, float* __restrict__ sums
     float sum = 0;
     const int warps = kBug == Bug::kSharedReadPastEnd ? kWarps + 1 : kWarps;
     for (int warp = 0; warp < warps; ++warp) sum += partial[warp];  // [partial read]
-    sums[blockIdx.x] = sum;
+    sums[kBug == Bug::kTwoOwners ? 0 : blockIdx.x] = sum;           // [sum store]
   }
 }
 
@@ -144,11 +146,9 @@ __global__ void SumRows(const float* __restrict__ x, float* __restrict__ y, int 
   NAS_DYNAMIC_SHARED(float, buffers);
   const int thread = static_cast<int>(threadIdx.x);
   const auto load = [&](int row) {
-    if (thread < kPipeWidth / 4) {
-      AsyncCopy<16>(buffers + row % 2 * kPipeWidth + 4 * thread,
-                    x + static_cast<std::ptrdiff_t>(row) * kPipeWidth + 4 * thread,
-                    row < rows);  // [copy]
-    }
+    float* to = buffers + row % 2 * kPipeWidth + 4 * thread;
+    const float* from = x + row * kPipeWidth + 4 * thread;
+    if (thread < kPipeWidth / 4) AsyncCopy<16>(to, from, row < rows);  // [copy]
     AsyncCommit();
   };
   load(0);

@@ -32,6 +32,8 @@ TEST(EmulatorTest, TilesOfEverySizeAreRight) {
   }
 }
 
+#if !defined(__SANITIZE_THREAD__)  // which sees that NoteTurn's threads race, as it should
+
 // Writes what it is at, in the order in which threads come.
 __global__ void NoteTurn(int* turns, int* next) {
   const auto thread =
@@ -41,7 +43,6 @@ __global__ void NoteTurn(int* turns, int* next) {
   turns[(*next)++] = block * static_cast<int>(blockDim.x * blockDim.y * blockDim.z) + thread;
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which sees that NoteTurn's threads race, as it should
 std::vector<int> Turns(std::string_view order) {
   const DeviceArray<int> turns(3 * 2 * 2 * 24);
   const DeviceArray<int> next(std::vector<int>{0});
