@@ -59,5 +59,6 @@ struct PointwiseConvBackwardWeights {
 // One registration function per implementation; kernels/register calls them.
 void RegisterPointwiseConvReference(KernelRegistry& registry);
 void RegisterPointwiseConvOnednn(KernelRegistry& registry);
+void RegisterPointwiseConvCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -55,5 +55,6 @@ struct LinearBackwardWeights {
 // One registration function per implementation; kernels/register calls them.
 void RegisterLinearReference(KernelRegistry& registry);
 void RegisterLinearOnednn(KernelRegistry& registry);
+void RegisterLinearCuda(KernelRegistry& registry);
 
 }  // namespace nasengine
