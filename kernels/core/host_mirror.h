@@ -31,6 +31,14 @@ class HostMirror {
 
   Args& args() { return args_; }
 
+  // Writes the copies back to where they came from.
+  void Restore(DeviceBackend& backend) const {
+    for (const auto& [device, copy] : copies_) {
+      backend.CopyFromHost(const_cast<void*>(device), copy.data(), copy.size());
+    }
+    backend.Synchronize();
+  }
+
  private:
   // Of `args`, which is not const, so that its members may be changed through the const reference
   // by which members are visited.

@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::string_view kCheck = "check";
 
-// `registry` gets the device's kernels besides those of the CPU.
-std::unique_ptr<DeviceBackend> OpenBackend(const std::string& name, KernelRegistry& registry) {
-  const Device device = ParseDevice(name);
-  if (device.type == DeviceType::kCpu) return MakeCpuBackend();
-  return OpenDevicePlugin(device, {}, registry);
-}
-
 }  // namespace
 
 DType ParseDType(const std::string& text) {
@@ -43,12 +36,12 @@ std::string DTypeNote(const DeviceBackend& backend, DType dtype) {
 
 void RequireDevice(const std::string& name) {
   KernelRegistry unused;
-  OpenBackend(name, unused);
+  OpenDevice(ParseDevice(name), unused);
 }
 
 Session::Session(const SessionOptions& options)
     : registry_(MakeCpuRegistry()),
-      backend_(OpenBackend(options.device, registry_)),
+      backend_(OpenDevice(ParseDevice(options.device), registry_)),
       allocator_(*backend_),
       uploads_(backend_->MakeUploadQueue()) {
   if (options.kernels == kCheck) registry_ = registry_.Checked();
