@@ -21,7 +21,10 @@
 
 #ifdef NASENGINE_CUDA_EMULATED
 #include "kernels/cuda/emulation/device_language.h"
+// The line that calls, a last parameter where the emulation is to name it.
+#define NAS_CALLER , const char *file = __builtin_FILE(), int line = __builtin_LINE()
 #else
+#define NAS_CALLER
 #include <cuda_bf16.h>
 // T name[count], uninitialised.
 #define NAS_SHARED(T, name, count) __shared__ T name[count]
@@ -195,7 +198,8 @@ __device__ __forceinline__ void Opaque(T*& pointer) {
 // AsyncCommit; there once AsyncWait<n> leaves at most the last n groups of this thread pending, for
 // other threads after a barrier besides.
 template <int kBytes>
-__device__ __forceinline__ void AsyncCopy(void* shared, const void* global, bool inside = true) {
+__device__ __forceinline__ void AsyncCopy(void* shared, const void* global,
+                                          bool inside = true NAS_CALLER) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
 #ifdef __CUDA_ARCH__
   const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
@@ -209,7 +213,7 @@ __device__ __forceinline__ void AsyncCopy(void* shared, const void* global, bool
                  : "memory");
   }
 #elif defined(NASENGINE_CUDA_EMULATED)
-  emulation::AsyncCopy(shared, global, kBytes, inside);
+  emulation::AsyncCopy(shared, global, kBytes, inside, {file, line});
 #else
   (void)shared, (void)global, (void)inside;
 #endif
@@ -240,7 +244,7 @@ __device__ __forceinline__ void AsyncWait() {
 //   d[0] d[1] (g, 2t..)   d[2] d[3] (g + 8, 2t..)
 // All 32 lanes take part.
 __device__ __forceinline__ void TensorCoreProduct(float (&d)[4], const std::uint32_t (&a)[4],
-                                                  const std::uint32_t (&b)[2]) {
+                                                  const std::uint32_t (&b)[2] NAS_CALLER) {
 #ifdef __CUDA_ARCH__
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
@@ -248,7 +252,7 @@ __device__ __forceinline__ void TensorCoreProduct(float (&d)[4], const std::uint
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #elif defined(NASENGINE_CUDA_EMULATED)
-  emulation::TensorCoreProduct(d, a, b);
+  emulation::TensorCoreProduct(d, a, b, {file, line});
 #else
   (void)d, (void)a, (void)b;
 #endif

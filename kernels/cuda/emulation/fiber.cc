@@ -4,37 +4,30 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <new>
+
+#include "kernels/cuda/emulation/sanitizers.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__)
-#include <sanitizer/tsan_interface.h>
-#endif
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) || defined(NASENGINE_UCONTEXT)
+#define NASENGINE_FIBERS_ARE_UCONTEXTS
 #include <ucontext.h>
 #endif
 
-namespace nasengine::cuda::emulation {
-namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kStackBytes = 256 * 1024;
-#else
-constexpr std::size_t kStackBytes = 64 * 1024;
-#endif
-
-}  // namespace
-
-#if defined(__x86_64__)
-
-// Saves what a call must preserve on the stack that is left, and takes it from the one that is gone
+#ifndef NASENGINE_FIBERS_ARE_UCONTEXTS
+extern "C" {
+// Saves on the stack that is left what a call must preserve, and takes it from the one that is gone
 // on with.
-extern "C" void nasengine_switch_stack(void** left, void* next);
+void nasengine_switch_stack(void** left, void* next);
+// Where a new fiber begins, with what it calls in r13 and the argument in r12.
+void nasengine_begin_fiber();
+}
 asm(R"(
-.text
+.pushsection .text
 .type nasengine_switch_stack, @function
 nasengine_switch_stack:
   pushq %rbp
@@ -53,65 +46,98 @@ nasengine_switch_stack:
   popq %rbp
   ret
 .size nasengine_switch_stack, .-nasengine_switch_stack
-)");
-
-#endif
-
-struct Fiber::State {
-  std::byte* memory = nullptr;  // a guard page, then the stack
-  std::size_t guard_bytes = 0;
-  void (*entry)(void*) = nullptr;
-  void* argument = nullptr;
-#if defined(__x86_64__)
-  void* own = nullptr;
-  void* resumer = nullptr;
-#else
-  ucontext_t own;
-  ucontext_t resumer;
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-  void* fake_stack = nullptr;
-  void* resumer_fake_stack = nullptr;
-  const void* resumer_stack = nullptr;
-  std::size_t resumer_stack_bytes = 0;
-#endif
-#if defined(__SANITIZE_THREAD__)
-  void* tsan_own = nullptr;
-  void* tsan_resumer = nullptr;
-#endif
-
-  std::byte* stack() const { return memory + guard_bytes; }
-
-  // On the fiber's stack, each time that it goes on.
-  void Entered() {
-#if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_finish_switch_fiber(fake_stack, &resumer_stack, &resumer_stack_bytes);
-#endif
-  }
-
-  static void Begin(State* state) {
-    state->Entered();
-    state->entry(state->argument);
-  }
-};
-
-namespace {
-
-#if defined(__x86_64__)
-// Where a new fiber begins: its state lies in the register that the first frame put there.
-extern "C" void nasengine_begin_fiber();
-asm(R"(
-.text
 .type nasengine_begin_fiber, @function
 nasengine_begin_fiber:
   movq %r12, %rdi
   callq *%r13
   ud2
 .size nasengine_begin_fiber, .-nasengine_begin_fiber
+.popsection
 )");
 #endif
 
-}  // namespace
+namespace nasengine::cuda::emulation {
+
+struct Fiber::State {
+  std::byte* memory = nullptr;  // a page that nobody may touch, then the stack
+  std::size_t guard_bytes = 0;
+  Entry entry = nullptr;
+  void* argument = nullptr;
+#ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
+  ucontext_t own;
+  ucontext_t resumer;
+#else
+  void* own = nullptr;
+  void* resumer = nullptr;
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+  void* own_fake_stack = nullptr;
+  void* resumer_fake_stack = nullptr;
+  const void* resumer_stack = nullptr;
+  std::size_t resumer_stack_bytes = 0;
+#endif
+#if defined(__SANITIZE_THREAD__)
+  void* own_tsan = nullptr;
+  void* resumer_tsan = nullptr;
+#endif
+
+  std::byte* stack() const { return memory + guard_bytes; }
+
+  // On the fiber's stack, each time that it is come back to.
+  void Entered() {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(own_fake_stack, &resumer_stack, &resumer_stack_bytes);
+#endif
+  }
+
+  // Makes the next switch to the fiber begin at Loop.
+  void MakeFirstFrame();
+  void Leave();
+  // The whole of a fiber: one entry after another, so that none leaves anything on the stack.
+  [[noreturn]] static void Loop(State* state) {
+    state->Entered();
+    while (true) {
+      state->entry(state->argument);
+      state->Leave();
+    }
+  }
+};
+
+void Fiber::State::MakeFirstFrame() {
+#ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
+  getcontext(&own);
+  own.uc_stack.ss_sp = stack();
+  own.uc_stack.ss_size = kStackBytes;
+  own.uc_link = nullptr;
+  const auto address = reinterpret_cast<std::uintptr_t>(this);
+  // makecontext passes ints only.
+  void (*begin)(unsigned, unsigned) = [](unsigned high, unsigned low) {
+    Loop(reinterpret_cast<State*>((std::uintptr_t{high} << 32) | low));
+  };
+  makecontext(&own, reinterpret_cast<void (*)()>(begin), 2, static_cast<unsigned>(address >> 32),
+              static_cast<unsigned>(address));
+#else
+  // What nasengine_switch_stack pops: r15, r14, r13, r12, rbx, rbp and where to return to. Above
+  // it the stack is aligned to 16 as the ABI wants it at a call.
+  auto** top = reinterpret_cast<void**>(stack() + kStackBytes);
+  *--top = nullptr;
+  *--top = nullptr;
+  *--top = reinterpret_cast<void*>(&nasengine_begin_fiber);
+  *--top = nullptr;                         // rbp
+  *--top = nullptr;                         // rbx
+  *--top = this;                            // r12
+  *--top = reinterpret_cast<void*>(&Loop);  // r13
+  *--top = nullptr;                         // r14
+  *--top = nullptr;                         // r15
+  own = top;
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+  own_fake_stack = nullptr;
+#endif
+#if defined(__SANITIZE_THREAD__)
+  own_tsan = __tsan_create_fiber(0);
+#endif
+}
 
 Fiber::Fiber() : state_(std::make_unique<State>()) {
   state_->guard_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -120,53 +146,32 @@ Fiber::Fiber() : state_(std::make_unique<State>()) {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   mprotect(memory, state_->guard_bytes, PROT_NONE);
   state_->memory = static_cast<std::byte*>(memory);
+  state_->MakeFirstFrame();
 }
 
 Fiber::~Fiber() {
 #if defined(__SANITIZE_THREAD__)
-  if (state_->tsan_own != nullptr) __tsan_destroy_fiber(state_->tsan_own);
+  __tsan_destroy_fiber(state_->own_tsan);
 #endif
+  Unpoison(state_->stack(), kStackBytes);
   munmap(state_->memory, state_->guard_bytes + kStackBytes);
 }
 
-void Fiber::Start(void (*entry)(void*), void* argument) {
-  State& state = *state_;
-  state.entry = entry;
-  state.argument = argument;
-#if defined(__SANITIZE_ADDRESS__)
-  state.fake_stack = nullptr;
-#endif
+void Fiber::Start(Entry entry, void* argument) {
+  state_->entry = entry;
+  state_->argument = argument;
+}
+
+void Fiber::Abandon() {
 #if defined(__SANITIZE_THREAD__)
-  if (state.tsan_own != nullptr) __tsan_destroy_fiber(state.tsan_own);
-  state.tsan_own = __tsan_create_fiber(0);
+  // There and back in name only: what the fiber did happens before what is done from now on.
+  void* own = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(state_->own_tsan, 0);
+  __tsan_switch_to_fiber(own, 0);
+  __tsan_destroy_fiber(state_->own_tsan);
 #endif
-#if defined(__x86_64__)
-  // What nasengine_switch_stack pops: r15, r14, r13, r12, rbx, rbp and where to return to. The
-  // call in nasengine_begin_fiber then finds the stack aligned as the ABI wants it.
-  auto** top = reinterpret_cast<void**>(state.stack() + kStackBytes);
-  *--top = nullptr;
-  *--top = nullptr;
-  *--top = reinterpret_cast<void*>(&nasengine_begin_fiber);
-  *--top = nullptr;                                 // rbp
-  *--top = nullptr;                                 // rbx
-  *--top = &state;                                  // r12
-  *--top = reinterpret_cast<void*>(&State::Begin);  // r13
-  *--top = nullptr;                                 // r14
-  *--top = nullptr;                                 // r15
-  state.own = top;
-#else
-  getcontext(&state.own);
-  state.own.uc_stack.ss_sp = state.stack();
-  state.own.uc_stack.ss_size = kStackBytes;
-  state.own.uc_link = nullptr;
-  const auto address = reinterpret_cast<std::uintptr_t>(&state);
-  // makecontext passes ints only.
-  void (*begin)(unsigned, unsigned) = [](unsigned high, unsigned low) {
-    State::Begin(reinterpret_cast<State*>((std::uintptr_t{high} << 32) | low));
-  };
-  makecontext(&state.own, reinterpret_cast<void (*)()>(begin), 2,
-              static_cast<unsigned>(address >> 32), static_cast<unsigned>(address));
-#endif
+  Unpoison(state_->stack(), kStackBytes);
+  state_->MakeFirstFrame();
 }
 
 void Fiber::Resume() {
@@ -175,36 +180,34 @@ void Fiber::Resume() {
   __sanitizer_start_switch_fiber(&state.resumer_fake_stack, state.stack(), kStackBytes);
 #endif
 #if defined(__SANITIZE_THREAD__)
-  state.tsan_resumer = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(state.tsan_own, __tsan_switch_to_fiber_no_sync);
+  state.resumer_tsan = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(state.own_tsan, __tsan_switch_to_fiber_no_sync);
 #endif
-#if defined(__x86_64__)
-  nasengine_switch_stack(&state.resumer, state.own);
-#else
+#ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
   swapcontext(&state.resumer, &state.own);
+#else
+  nasengine_switch_stack(&state.resumer, state.own);
 #endif
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(state.resumer_fake_stack, nullptr, nullptr);
 #endif
 }
 
-void Fiber::Leave(bool for_good) {
-  State& state = *state_;
+void Fiber::State::Leave() {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(for_good ? nullptr : &state.fake_stack, state.resumer_stack,
-                                 state.resumer_stack_bytes);
-#else
-  static_cast<void>(for_good);
+  __sanitizer_start_switch_fiber(&own_fake_stack, resumer_stack, resumer_stack_bytes);
 #endif
 #if defined(__SANITIZE_THREAD__)
-  __tsan_switch_to_fiber(state.tsan_resumer, __tsan_switch_to_fiber_no_sync);
+  __tsan_switch_to_fiber(resumer_tsan, __tsan_switch_to_fiber_no_sync);
 #endif
-#if defined(__x86_64__)
-  nasengine_switch_stack(&state.own, state.resumer);
+#ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
+  swapcontext(&own, &resumer);
 #else
-  swapcontext(&state.own, &state.resumer);
+  nasengine_switch_stack(&own, resumer);
 #endif
-  state.Entered();
+  Entered();
 }
+
+void Fiber::Leave() { state_->Leave(); }
 
 }  // namespace nasengine::cuda::emulation

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstddef>
 #include <memory>
 
 namespace nasengine::cuda::emulation {
@@ -11,19 +10,22 @@ namespace nasengine::cuda::emulation {
 // thread that launches.
 class Fiber {
  public:
+  using Entry = void (*)(void* argument);
+
   Fiber();
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // The next Resume begins `entry(argument)`, which must not return: it ends by leaving. Whatever
-  // the fiber was at before is forgotten.
-  void Start(void (*entry)(void*), void* argument);
-  // Goes on with the fiber until it leaves.
+  // The next Resume begins `entry(argument)`, which must not throw. Requires that what was begun
+  // before has returned or was abandoned.
+  void Start(Entry entry, void* argument);
+  // Goes on with the fiber until it leaves or its entry returns.
   void Resume();
-  // Called on the fiber: back to whoever resumed it. The last time, `for_good` lets sanitizers
-  // forget its stack.
-  void Leave(bool for_good = false);
+  // Called on the fiber: back to whoever resumed it.
+  void Leave();
+  // Forgets what the fiber was at without going on with it: its objects are never destroyed.
+  void Abandon();
 
  private:
   struct State;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <tuple>
+#include <type_traits>
 
 #include "kernels/cuda/emulation/scheduler.h"
 
@@ -11,7 +12,8 @@ namespace nasengine::cuda::emulation {
 
 template <class... Parameters>
 cudaError_t Launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
-                   std::size_t shared_bytes, cudaStream_t /*stream*/, Parameters... arguments) {
+                   std::size_t shared_bytes, cudaStream_t /*stream*/,
+                   std::type_identity_t<Parameters>... arguments) {
   struct Call {
     void (*kernel)(Parameters...);
     std::tuple<Parameters...> arguments;

@@ -1,94 +1,68 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cuda/emulation/runtime.h"
 
-#include <sys/mman.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <mutex>
-#include <string_view>
+
+#include "kernels/cuda/emulation/device_memory.h"
+
+using nasengine::cuda::emulation::DeviceAtWork;
+using nasengine::cuda::emulation::DeviceMemory;
+using nasengine::cuda::emulation::MemoryKind;
+
+// NOLINTBEGIN(readability-identifier-naming)
 
 struct CUstream_st {};
 struct CUevent_st {
   std::chrono::steady_clock::time_point time;
 };
 
-namespace nasengine::cuda::emulation {
 namespace {
 
-constexpr std::size_t kAlignment = 256;
-constexpr std::size_t kMemoryBytes = std::size_t{8} << 30;
-
-bool Guarded() {
-  const char* wanted = std::getenv("NASENGINE_EMULATED_GUARD");
-  return wanted != nullptr && std::string_view(wanted) == "1";
-}
-
-// What cudaMalloc has given, and how many kernels and copies are at work.
-struct DeviceMemory {
-  std::recursive_mutex mutex;
-  std::map<void*, std::size_t> guarded;
-  int at_work = 0;
-
-  void Protect(int protection) {
-    for (const auto& [data, bytes] : guarded) mprotect(data, bytes, protection);
-  }
+struct ErrorText {
+  cudaError_t error;
+  const char* name;
+  const char* text;
 };
 
-DeviceMemory& Memory() {
-  static DeviceMemory memory;
-  return memory;
+const ErrorText& TextOf(cudaError_t error) {
+  static constexpr ErrorText kTexts[] = {
+      {cudaSuccess, "cudaSuccess", "no error"},
+      {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+      {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+      {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration",
+       "invalid configuration argument"},
+      {cudaErrorStubLibrary, "cudaErrorStubLibrary", "CUDA driver is a stub library"},
+      {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
+       "CUDA driver version is insufficient for CUDA runtime version"},
+      {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+      {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+  };
+  static constexpr ErrorText kUnknown = {cudaSuccess, "unrecognized error code",
+                                         "unrecognized error code"};
+  for (const ErrorText& known : kTexts) {
+    if (known.error == error) return known;
+  }
+  return kUnknown;
 }
 
-cudaError_t AllocateExactly(void** data, std::size_t bytes) {
-  return posix_memalign(data, kAlignment, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
+cudaError_t Allocate(void** data, std::size_t bytes, MemoryKind kind) {
+  void* found = DeviceMemory::Get().Allocate(bytes, kind);
+  if (found == nullptr) return cudaErrorMemoryAllocation;
+  *data = found;
+  return cudaSuccess;
+}
+
+cudaError_t Free(void* data, bool host) {
+  if (data == nullptr || DeviceMemory::Get().Free(data, host)) return cudaSuccess;
+  return cudaErrorInvalidValue;
 }
 
 }  // namespace
 
-DeviceAtWork::DeviceAtWork() {
-  DeviceMemory& memory = Memory();
-  memory.mutex.lock();
-  if (memory.at_work++ == 0) memory.Protect(PROT_READ | PROT_WRITE);
-}
-
-DeviceAtWork::~DeviceAtWork() {
-  DeviceMemory& memory = Memory();
-  if (--memory.at_work == 0) memory.Protect(PROT_NONE);
-  memory.mutex.unlock();
-}
-
-}  // namespace nasengine::cuda::emulation
-
-using nasengine::cuda::emulation::AllocateExactly;
-using nasengine::cuda::emulation::DeviceAtWork;
-using nasengine::cuda::emulation::Memory;
-
-const char* cudaGetErrorName(cudaError_t error) {
-  switch (error) {
-    case cudaSuccess:
-      return "cudaSuccess";
-    case cudaErrorInvalidValue:
-      return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation:
-      return "cudaErrorMemoryAllocation";
-    case cudaErrorInvalidConfiguration:
-      return "cudaErrorInvalidConfiguration";
-    case cudaErrorStubLibrary:
-      return "cudaErrorStubLibrary";
-    case cudaErrorInsufficientDriver:
-      return "cudaErrorInsufficientDriver";
-    case cudaErrorNoDevice:
-      return "cudaErrorNoDevice";
-    case cudaErrorInvalidDevice:
-      return "cudaErrorInvalidDevice";
-  }
-  return "unknown";
-}
-
-const char* cudaGetErrorString(cudaError_t /*error*/) { return "emulated"; }
+const char* cudaGetErrorName(cudaError_t error) { return TextOf(error).name; }
+const char* cudaGetErrorString(cudaError_t error) { return TextOf(error).text; }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 cudaError_t cudaGetDeviceCount(int* count) {
@@ -104,45 +78,27 @@ cudaError_t cudaGetDevice(int* ordinal) {
 cudaError_t cudaSetDevice(int ordinal) {
   return ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice;
 }
-// Few multiprocessors, so that grids that are to fill the device stay small.
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int /*ordinal*/) {
+// An H100's, but for few multiprocessors, so that grids that are to fill the device stay small.
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int ordinal) {
+  if (ordinal != 0) return cudaErrorInvalidDevice;
   *properties = {.name = "emulated CUDA device", .major = 9, .minor = 0, .multiProcessorCount = 4};
   return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** data, std::size_t bytes) {
-  if (!nasengine::cuda::emulation::Guarded()) return AllocateExactly(data, bytes);
-  const DeviceAtWork at_work;
-  void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages == MAP_FAILED) return cudaErrorMemoryAllocation;
-  Memory().guarded[pages] = bytes;
-  *data = pages;
-  return cudaSuccess;
+  return Allocate(data, bytes, MemoryKind::kDevice);
 }
-
 cudaError_t cudaMallocManaged(void** data, std::size_t bytes, unsigned /*flags*/) {
-  return AllocateExactly(data, bytes);
+  return Allocate(data, bytes, MemoryKind::kManaged);
 }
-cudaError_t cudaMallocHost(void** data, std::size_t bytes) { return AllocateExactly(data, bytes); }
-
-cudaError_t cudaFree(void* data) {
-  const DeviceAtWork at_work;
-  auto& guarded = Memory().guarded;
-  const auto found = guarded.find(data);
-  if (found == guarded.end()) {
-    std::free(data);
-  } else {
-    munmap(data, found->second);
-    guarded.erase(found);
-  }
-  return cudaSuccess;
+cudaError_t cudaMallocHost(void** data, std::size_t bytes) {
+  return Allocate(data, bytes, MemoryKind::kHost);
 }
-cudaError_t cudaFreeHost(void* data) {
-  std::free(data);
-  return cudaSuccess;
-}
+cudaError_t cudaFree(void* data) { return Free(data, /*host=*/false); }
+cudaError_t cudaFreeHost(void* data) { return Free(data, /*host=*/true); }
 cudaError_t cudaMemGetInfo(std::size_t* free_bytes, std::size_t* total_bytes) {
-  *free_bytes = *total_bytes = nasengine::cuda::emulation::kMemoryBytes;
+  *free_bytes = DeviceMemory::kTotalBytes - DeviceMemory::Get().used_bytes();
+  *total_bytes = DeviceMemory::kTotalBytes;
   return cudaSuccess;
 }
 
@@ -156,13 +112,23 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t /*stream*/) { return cudaSuccess; }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind /*kind*/,
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t /*stream*/) {
+  if (bytes == 0) return cudaSuccess;
+  DeviceMemory& memory = DeviceMemory::Get();
+  const auto fits = [&](const void* data, bool on_device) {
+    return on_device ? memory.OnDevice(data, bytes) : !memory.OnDeviceOnly(data);
+  };
+  if (!fits(to, kind != cudaMemcpyDeviceToHost) || !fits(from, kind != cudaMemcpyHostToDevice)) {
+    return cudaErrorInvalidValue;
+  }
   const DeviceAtWork at_work;
   std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t /*stream*/) {
+  if (bytes == 0) return cudaSuccess;
+  if (!DeviceMemory::Get().OnDevice(data, bytes)) return cudaErrorInvalidValue;
   const DeviceAtWork at_work;
   std::memset(data, value, bytes);
   return cudaSuccess;
@@ -189,3 +155,5 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t /*stream*/, cudaEvent_t /*event*/,
                                 unsigned /*flags*/) {
   return cudaSuccess;
 }
+
+// NOLINTEND(readability-identifier-naming)

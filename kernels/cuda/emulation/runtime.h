@@ -1,13 +1,14 @@
-// The part of the CUDA runtime that the plug-in uses, on the host: memory is the host's, streams do
-// at once what they are given. Names and values are CUDA's.
+// The part of the CUDA runtime that the plug-in uses, on the host: memory is the host's (see
+// device_memory.h), streams do at once what they are given. Names and values are CUDA's.
 //
-// With NASENGINE_EMULATED_GUARD=1 what cudaMalloc gives is out of the host's reach but for kernels
-// and copies, as a card's memory is. With NASENGINE_EMULATED_ERROR=35 (or 34, 100) there is no
-// device, as on a machine without a driver.
+// With NASENGINE_EMULATED_ERROR=35 (or 34, 100) there is no device, as on a machine without a
+// driver.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstddef>
+
+// NOLINTBEGIN(readability-identifier-naming)
 
 struct dim3 {
   unsigned x = 1;
@@ -77,15 +78,4 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop);
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 
-namespace nasengine::cuda::emulation {
-
-// While one lives, the host reaches guarded memory: around a kernel or a copy.
-class DeviceAtWork {
- public:
-  DeviceAtWork();
-  ~DeviceAtWork();
-  DeviceAtWork(const DeviceAtWork&) = delete;
-  DeviceAtWork& operator=(const DeviceAtWork&) = delete;
-};
-
-}  // namespace nasengine::cuda::emulation
+// NOLINTEND(readability-identifier-naming)
