@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/activation/activation_op.h"
+#include "kernels/conv/mbconv.h"
+#include "kernels/conv/mbconv_inference.h"
 #include "kernels/conv/pointwise_conv.h"
+#include "kernels/conv/pointwise_inference.h"
 #include "kernels/cuda/register_cuda.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
@@ -18,6 +21,10 @@ void RegisterOurKernels(KernelRegistry& registry) {
   RegisterOptimizerStepCuda(registry);
   RegisterPointwiseConvCuda(registry);
   RegisterSoftmaxCrossEntropyCuda(registry);
+
+  RegisterMbconvComposedCuda(registry);
+  RegisterMbconvInferenceComposedCuda(registry);
+  RegisterPointwiseInferenceComposedCuda(registry);
 }
 
 }  // namespace nasengine::cuda
