@@ -60,5 +60,6 @@ struct PointwiseConvBackwardWeights {
 void RegisterPointwiseConvReference(KernelRegistry& registry);
 void RegisterPointwiseConvCublaslt(KernelRegistry& registry);
 void RegisterPointwiseConvOnednn(KernelRegistry& registry);
+void RegisterPointwiseConvCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -56,5 +56,6 @@ struct LinearBackwardWeights {
 void RegisterLinearReference(KernelRegistry& registry);
 void RegisterLinearCublaslt(KernelRegistry& registry);
 void RegisterLinearOnednn(KernelRegistry& registry);
+void RegisterLinearCuda(KernelRegistry& registry);
 
 }  // namespace nasengine
