@@ -70,5 +70,6 @@ struct DepthwiseConvBackwardWeights {
 void RegisterDepthwiseConvReference(KernelRegistry& registry);
 void RegisterDepthwiseConvHighway(KernelRegistry& registry);
 void RegisterDepthwiseConvOnednn(KernelRegistry& registry);
+void RegisterDepthwiseConvCuda(KernelRegistry& registry);
 
 }  // namespace nasengine
