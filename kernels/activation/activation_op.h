@@ -40,5 +40,6 @@ struct ActivationBackward {
 // One registration function per implementation; kernels/register calls them.
 void RegisterActivationReference(KernelRegistry& registry);
 void RegisterActivationHighway(KernelRegistry& registry);
+void RegisterActivationCuda(KernelRegistry& registry);  // in the CUDA plug-in
 
 }  // namespace nasengine

@@ -90,5 +90,6 @@ struct Dropout {
 // One registration function per implementation; kernels/register calls them.
 void RegisterElementwiseReference(KernelRegistry& registry);
 void RegisterElementwiseHighway(KernelRegistry& registry);
+void RegisterElementwiseCuda(KernelRegistry& registry);  // in the CUDA plug-in
 
 }  // namespace nasengine

@@ -11,7 +11,7 @@
 
 namespace nasengine {
 
-void CheckArgs(const SoftmaxCrossEntropy::Args& args) {
+void CheckForms(const SoftmaxCrossEntropy::Args& args) {
   constexpr const char* kOp = SoftmaxCrossEntropy::kName;
   const Shape& shape = args.logits.shape;
   CheckFloat(kOp, "logits", args.logits);
@@ -25,10 +25,15 @@ void CheckArgs(const SoftmaxCrossEntropy::Args& args) {
   if (!args.rank.empty()) CheckView(kOp, "rank", args.rank, {shape[0]}, DType::kI32);
   NAS_CHECK(args.smoothing >= 0 && args.smoothing < 1, kOp, ": smoothing is ", args.smoothing,
             ", expected 0 or more and less than 1");
-  for (std::int64_t i = 0; i < shape[0]; ++i) {
+}
+
+void CheckArgs(const SoftmaxCrossEntropy::Args& args) {
+  CheckForms(args);
+  const std::int64_t classes = args.logits.shape[1];
+  for (std::int64_t i = 0; i < args.logits.shape[0]; ++i) {
     const std::int32_t label = args.labels.As<std::int32_t>()[i];
-    NAS_CHECK(label >= 0 && label < shape[1], kOp, ": label ", i, " is ", label, ", expected 0 to ",
-              shape[1] - 1);
+    NAS_CHECK(label >= 0 && label < classes, SoftmaxCrossEntropy::kName, ": label ", i, " is ",
+              label, ", expected 0 to ", classes - 1);
   }
 }
 

@@ -16,7 +16,8 @@ class KernelRegistry;
 // dlogits = (p - t) / n, the gradient of loss; may be empty (not wanted).
 // rank[i] = number of classes placed before the true one (larger logit, or equal logit and smaller
 // index): top-1 is right when rank is 0, top-5 when it is under 5; may be empty.
-// Throws kInvalidArgument for a label outside [0, classes).
+// A label outside [0, classes) throws kInvalidArgument on the CPU. A device cannot look before it
+// runs: there the loss and the row's gradients become NaN, and its rank the number of classes.
 struct SoftmaxCrossEntropy {
   static constexpr const char* kName = "softmax_cross_entropy";
   struct Args {
@@ -34,5 +35,6 @@ struct SoftmaxCrossEntropy {
 // One registration function per implementation; kernels/register calls them.
 void RegisterSoftmaxCrossEntropyReference(KernelRegistry& registry);
 void RegisterSoftmaxCrossEntropyCpu(KernelRegistry& registry);
+void RegisterSoftmaxCrossEntropyCuda(KernelRegistry& registry);  // in the CUDA plug-in
 
 }  // namespace nasengine

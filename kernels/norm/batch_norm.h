@@ -92,5 +92,6 @@ struct BatchNormBackward {
 void RegisterBatchNormReference(KernelRegistry& registry);
 void RegisterBatchNormHighway(KernelRegistry& registry);
 void RegisterBatchNormOnednn(KernelRegistry& registry);
+void RegisterBatchNormCuda(KernelRegistry& registry);  // in the CUDA plug-in
 
 }  // namespace nasengine

@@ -52,5 +52,6 @@ struct AdamStep {
 // One registration function per implementation; kernels/register calls them.
 void RegisterOptimizerStepReference(KernelRegistry& registry);
 void RegisterOptimizerStepHighway(KernelRegistry& registry);
+void RegisterOptimizerStepCuda(KernelRegistry& registry);  // in the CUDA plug-in
 
 }  // namespace nasengine
