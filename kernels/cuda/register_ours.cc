@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/activation/activation_op.h"
+#include "kernels/conv/conv2d.h"
+#include "kernels/conv/depthwise_conv.h"
 #include "kernels/cuda/register_cuda.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/loss/softmax_cross_entropy.h"
 #include "kernels/norm/batch_norm.h"
 #include "kernels/optim/optimizer_step.h"
+#include "kernels/pool/pool.h"
 
 namespace nasengine::cuda {
 
 void RegisterOurKernels(KernelRegistry& registry) {
   RegisterActivationCuda(registry);
   RegisterBatchNormCuda(registry);
+  RegisterConv2dCuda(registry);
+  RegisterDepthwiseConvCuda(registry);
   RegisterElementwiseCuda(registry);
   RegisterOptimizerStepCuda(registry);
+  RegisterPoolCuda(registry);
   RegisterSoftmaxCrossEntropyCuda(registry);
 }
 

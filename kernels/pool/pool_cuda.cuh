@@ -69,7 +69,7 @@ __device__ __forceinline__ std::int64_t PoolAt(std::int64_t image, int h, int w,
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 1)
     AveragePool(const T* __restrict__ x, T* __restrict__ y, PoolGeometry g) {
   const PoolPlace place = PoolPlaceOf<V>(g, g.out_h, g.out_w);
   if (!place.inside) return;
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kPoolThreads)
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 1)
     AveragePoolGradient(const T* __restrict__ dy, T* __restrict__ dx, PoolGeometry g) {
   const PoolPlace place = PoolPlaceOf<V>(g, g.h, g.w);
   if (!place.inside) return;
@@ -145,7 +145,7 @@ struct WindowMaximum {
 };
 
 template <class T, int V>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 1)
     MaximumPool(const T* __restrict__ x, T* __restrict__ y, PoolGeometry g) {
   const PoolPlace place = PoolPlaceOf<V>(g, g.out_h, g.out_w);
   if (!place.inside) return;
@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(kPoolThreads)
 
 // Looks each window's maximum up again: windows overlap little, and nothing was kept.
 template <class T, int V>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 1)
     MaximumPoolGradient(const T* __restrict__ x, const T* __restrict__ dy, T* __restrict__ dx,
                         PoolGeometry g) {
   const PoolPlace place = PoolPlaceOf<V>(g, g.h, g.w);
@@ -188,7 +188,7 @@ inline constexpr int kMostGlobalLanes = 32;
 // x (n, pixels, c) -> y (n, c). Block (groups of channels, threads that share the pixels of one
 // image). A thread adds in runs, so that no f32 takes many numbers smaller than itself.
 template <class T, int V>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 1)
     GlobalAverage(const T* __restrict__ x, T* __restrict__ y, int pixels, int channels,
                   int chunks) {
   constexpr int kRun = 16;
@@ -234,7 +234,7 @@ __global__ void __launch_bounds__(kPoolThreads)
 
 // dy (n, c) -> dx (n, h, w, c); `g` of dx.
 template <class T, int V>
-__global__ void __launch_bounds__(kPoolThreads)
+__global__ void __launch_bounds__(kPoolThreads, 1)
     GlobalAverageGradient(const T* __restrict__ dy, T* __restrict__ dx, PoolGeometry g) {
   const PoolPlace place = PoolPlaceOf<V>(g, g.h, g.w);
   if (!place.inside) return;
