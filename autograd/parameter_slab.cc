@@ -136,6 +136,15 @@ void ParameterSlab::Initialize(const Rng& rng, const std::string& prefix, Number
   RefreshWorkingCopy();
 }
 
+void ParameterSlab::CopyValues(const ParameterSlab& from) {
+  const Tensor source = from.values();
+  NAS_CHECK(values_.defined() && source.bytes() == values_.bytes(), "slab: copied from ",
+            source.bytes(), " bytes to ", values_.defined() ? values_.bytes() : 0);
+  context_->backend().CopyOnDevice(values_.data(), source.data(),
+                                   static_cast<std::size_t>(source.bytes()));
+  RefreshWorkingCopy();
+}
+
 std::int64_t ParameterSlab::elements() const {
   std::int64_t elements = 0;
   for (const ParameterSpec& spec : specs_) elements += spec.shape.elements();

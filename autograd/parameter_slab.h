@@ -62,6 +62,10 @@ class ParameterSlab {
   // place) alone, for `rng` of purpose kWeights. After Allocate.
   void Initialize(const Rng& rng, const std::string& prefix, NumbersBy by = NumbersBy::kElement);
 
+  // The values of a slab of the same layout on the same device, working copy included. After
+  // Allocate.
+  void CopyValues(const ParameterSlab& from);
+
   const std::vector<ParameterSpec>& specs() const { return specs_; }
   // Parameters, without alignment.
   std::int64_t elements() const;

@@ -101,12 +101,13 @@ std::string RowName(const std::string& network, int threads) {
 // The larger team first: a thread that is pinned to a core may use no other afterwards.
 std::vector<int> TeamsOf(const BenchOptions& options) {
   std::vector<int> teams{options.threads};
-  if (options.threads > 1) teams.push_back(1);
+  // The host's threads do nothing for another device.
+  if (options.threads > 1 && options.device == "cpu") teams.push_back(1);
   return teams;
 }
 
 // The medians of ours, the peer's (where there is one) and ours again, a run each.
-std::vector<RobustSummary> TimeInTurn(FoldedRunner& runner, const Tensor& images,
+std::vector<RobustSummary> TimeInTurn(Workbench& bench, FoldedRunner& runner, const Tensor& images,
                                       OnnxRuntimePeer* peer, int rounds) {
   const auto ours = [&] {
     for (int i = 0; i < kRunsPerSample; ++i) runner.Run(images);
@@ -116,9 +117,12 @@ std::vector<RobustSummary> TimeInTurn(FoldedRunner& runner, const Tensor& images
   if (peer != nullptr) {
     contenders.push_back({"peer", [&] { answers = answers && peer->Run(kRunsPerSample); }});
   }
-  std::vector<RobustSummary> times = TimeInterleaved(
-      contenders,
-      {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0, .pause_ms = kPauseMs});
+  std::vector<RobustSummary> times =
+      TimeInterleaved(contenders, {.min_rounds = rounds,
+                                   .max_rounds = rounds,
+                                   .min_sample_ms = 0,
+                                   .pause_ms = bench.on_cpu() ? kPauseMs : 0,
+                                   .device = bench.clock()});
   NAS_CHECK(answers, "--peer onnxruntime: it ended during its runs");
   for (RobustSummary& time : times) {
     time.median /= kRunsPerSample;
@@ -142,14 +146,15 @@ NetworkTime TimeNetwork(Workbench& bench, const NetworkDesc& desc, const std::st
   if (has_peer) {
     const ConstView logits = runner.Run(images);
     const Tensor kept = context.Empty(logits.shape, DType::kF32, MemoryCategory::kData);
-    std::memcpy(kept.data(), logits.data, static_cast<std::size_t>(logits.bytes()));
+    bench.backend().CopyOnDevice(kept.data(), logits.data,
+                                 static_cast<std::size_t>(logits.bytes()));
     std::string why;
     peer = OnnxRuntimePeer::Start(bench, {desc, graph, images, kept}, options.python, why);
     if (peer == nullptr) fmt::print(stderr, "{}: peer left out: {}\n", name, why);
     has_peer = peer != nullptr || !IsMissing(why);
   }
   const int rounds = options.RoundsOr(kRounds);
-  const std::vector<RobustSummary> times = TimeInTurn(runner, images, peer.get(), rounds);
+  const std::vector<RobustSummary> times = TimeInTurn(bench, runner, images, peer.get(), rounds);
   NetworkTime time{.name = name,
                    .network = desc.name,
                    .threads = bench.threads(),
@@ -182,7 +187,7 @@ Json BenchInference(const BenchOptions& options) {
   bool has_peer = options.peer == "onnxruntime";
   Json document;
   for (const int threads : TeamsOf(options)) {
-    Workbench bench(threads);
+    Workbench bench(threads, options.device);
     if (document.empty()) {
       document = MakeDocument("inference", bench);
       if (!options.json) PrintMachine(bench);

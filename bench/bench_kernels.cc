@@ -114,7 +114,7 @@ std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
 
 Json BenchKernels(const BenchOptions& options) {
   if (!options.write_policy.empty()) return BenchPolicy(options);
-  Workbench bench(options.threads);
+  Workbench bench(options.threads, options.device);
   const std::regex filter(options.filter);
   const MachineLimits limits = MeasureLimits(bench.context());
   bench.allocator().ReleaseCached();
@@ -135,6 +135,7 @@ Json BenchKernels(const BenchOptions& options) {
     if (!std::regex_search(one.name(), filter)) continue;
     timing.terms = one.terms;
     const KernelTimes times = one.time(bench, timing);
+    if (times.of.empty()) continue;  // nothing that this device does by itself
     document["rows"].push_back(ToRow(one, times, limits));
     if (options.json) continue;
     if (one.op != op) PrintHead(one.op, options.reference);

@@ -81,7 +81,8 @@ void Measure(Workbench& bench, const SearchSpace& space, DType dtype, int rounds
           {NameOf(one->step), [&, kind = one->step.planned] { steps.Run(bench.context(), kind); }});
     }
     const std::vector<RobustSummary> times = TimeInterleaved(
-        contenders, {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0});
+        contenders,
+        {.min_rounds = rounds, .max_rounds = rounds, .min_sample_ms = 0, .device = bench.clock()});
     for (std::size_t i = 0; i < real.size(); ++i) {
       real[i]->measured = MeasuredStep{.counted = {}, .ms = times[i].median};
     }
@@ -196,7 +197,9 @@ void PrintAnswer(const Answer& answer, int drawn_paths) {
 class MemoryBenchmark {
  public:
   explicit MemoryBenchmark(const BenchOptions& options)
-      : options_(options), bench_(options.threads), document_(MakeDocument("memory", bench_)) {}
+      : options_(options),
+        bench_(options.threads, options.device),
+        document_(MakeDocument("memory", bench_)) {}
 
   Json Run() {
     if (!options_.json) PrintMachine(bench_);

@@ -66,7 +66,7 @@ nlohmann::ordered_json BenchPolicy(const BenchOptions& options) {
   std::vector<int> teams{options.threads};
   if (options.threads > 1) teams.push_back(1);
   for (const int threads : teams) {
-    Workbench bench(threads);
+    Workbench bench(threads, options.device);
     if (document.empty()) document = MakeDocument("kernels", bench);
     if (!options.json) PrintMachine(bench);
     const std::vector<std::string> capabilities = bench.backend().capabilities();

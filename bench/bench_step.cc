@@ -167,9 +167,11 @@ void TimeSpace(Workbench& bench, const SearchSpace& space, std::int64_t batch,
   contenders.push_back(contenders.front());
   const int rounds = options.RoundsOr(kRounds);
   const std::vector<RobustSummary> times = TimeInterleaved(
-      contenders, {.min_rounds = rounds, .max_rounds = rounds, .before_round = [&](int round) {
-                     steps.DrawPath(static_cast<std::uint64_t>(round + 1));
-                   }});
+      contenders,
+      {.min_rounds = rounds,
+       .max_rounds = rounds,
+       .device = bench.clock(),
+       .before_round = [&](int round) { steps.DrawPath(static_cast<std::uint64_t>(round + 1)); }});
   // The path that keeps most: what a search has to reckon with.
   steps.SetPath(LargestPath(space));
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -213,7 +215,7 @@ std::vector<std::string> StepRowNames(const BenchOptions& options) {
 }
 
 Json BenchStep(const BenchOptions& options) {
-  Workbench bench(options.threads);
+  Workbench bench(options.threads, options.device);
   const MachineLimits limits = MeasureLimits(bench.context());
   bench.allocator().ReleaseCached();
   Json document = MakeDocument("step", bench);

@@ -16,6 +16,7 @@ struct BenchOptions {
   std::string filter;
   bool json = false;
   int threads = 1;
+  std::string device = "cpu";
   // Times the plain f64 loops too, which takes long.
   bool reference = false;
   // Names of spaces or their files; empty: all that are built in.

@@ -47,8 +47,8 @@ void CompareFixedNetwork(Workbench& bench, const SearchSpace& space, std::int64_
       {"supernet", in_supernet},
       {"supernet again", in_supernet}};
   const int rounds = options.RoundsOr(kRounds);
-  const std::vector<RobustSummary> ms =
-      TimeInterleaved(contenders, {.min_rounds = rounds, .max_rounds = rounds});
+  const std::vector<RobustSummary> ms = TimeInterleaved(
+      contenders, {.min_rounds = rounds, .max_rounds = rounds, .device = bench.clock()});
 
   const double noise = SameAgainstSame(ms[1], ms[2]);
   const double ratio = ms[1].median / ms[0].median;

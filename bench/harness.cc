@@ -14,12 +14,16 @@ namespace {
 
 constexpr int kMostRepeats = 10'000;
 
-double SampleMs(const Contender& contender, int repeats, double pause_ms) {
-  if (pause_ms > 0) {
-    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(pause_ms));
+double SampleMs(const Contender& contender, int repeats, const TimingOptions& options) {
+  if (options.pause_ms > 0) {
+    std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(options.pause_ms));
   }
+  const auto repeated = [&] {
+    for (int i = 0; i < repeats; ++i) contender.run();
+  };
+  if (options.device != nullptr) return 1e3 * options.device->Seconds(repeated) / repeats;
   const Timer timer;
-  for (int i = 0; i < repeats; ++i) contender.run();
+  repeated();
   return timer.ms() / repeats;
 }
 
@@ -34,7 +38,7 @@ std::vector<RobustSummary> TimeInterleaved(std::span<const Contender> contenders
   if (options.before_round) options.before_round(-1);
   for (const Contender& contender : contenders) {
     contender.run();
-    const double once_ms = std::max(SampleMs(contender, 1, options.pause_ms), 1e-6);
+    const double once_ms = std::max(SampleMs(contender, 1, options), 1e-6);
     repeats.push_back(static_cast<int>(
         std::clamp(std::ceil(options.min_sample_ms / once_ms), 1.0, double{kMostRepeats})));
   }
@@ -45,7 +49,7 @@ std::vector<RobustSummary> TimeInterleaved(std::span<const Contender> contenders
     if (options.before_round) options.before_round(round);
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const std::size_t which = (static_cast<std::size_t>(round) + i) % contenders.size();
-      samples[which].push_back(SampleMs(contenders[which], repeats[which], options.pause_ms));
+      samples[which].push_back(SampleMs(contenders[which], repeats[which], options));
     }
   }
   std::vector<RobustSummary> summaries;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/device_backend.h"
 #include "kernels/core/timer.h"
 
 namespace nasengine {
@@ -27,6 +28,8 @@ struct TimingOptions {
   double min_sample_ms = 0.2;
   // Waited before each sample, for what threads of other contenders do after their work.
   double pause_ms = 0;
+  // Whose clock counts; null: the host's.
+  DeviceBackend* device = nullptr;
   // Called before each round with its number, which is negative for the warm-up.
   std::function<void(int round)> before_round{};
 };

@@ -18,7 +18,8 @@ struct MachineLimits {
   std::int64_t cache_bytes = 0;    // of the last-level cache
 };
 
-// About half a second; touches 512 MiB.
+// About half a second; touches 512 MiB. Of a device other than a CPU it knows how fast it copies
+// and nothing else: its other limits are 0 and bound no floor.
 MachineLimits MeasureLimits(Context& context);
 
 // What a kernel cannot avoid.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <vector>
 
 #include "bench/harness.h"
@@ -140,9 +141,27 @@ double FmaGflops(Context& context) {
   return total / (ms * 1e6);
 }
 
+MachineLimits DeviceLimits(Context& context) {
+  constexpr int kRuns = 21;
+  constexpr int kCopies = 4;  // in a sample
+  DeviceBackend& backend = context.backend();
+  const Tensor from = context.Empty({kLargeArrayElements}, DType::kF32, MemoryCategory::kData);
+  const Tensor to = context.Empty({kLargeArrayElements}, DType::kF32, MemoryCategory::kData);
+  const auto bytes = static_cast<std::size_t>(from.bytes());
+  double best = std::numeric_limits<double>::infinity();
+  for (int run = 0; run < kRuns; ++run) {
+    best = std::min(best, backend.Seconds([&] {
+      for (int i = 0; i < kCopies; ++i) backend.CopyOnDevice(to.data(), from.data(), bytes);
+    }));
+  }
+  const double gbps = 2e-9 * static_cast<double>(bytes) * kCopies / best;
+  return {.copy_gbps = gbps, .streaming_copy_gbps = gbps};
+}
+
 }  // namespace
 
 MachineLimits MeasureLimits(Context& context) {
+  if (context.device().type != DeviceType::kCpu) return DeviceLimits(context);
   MachineLimits limits{.cache_bytes = LastLevelCacheBytes()};
   limits.copy_gbps = CopyGbps(context, kLargeArrayElements, false, 5);
   limits.streaming_copy_gbps = CopyGbps(context, kLargeArrayElements, true, 5);
@@ -157,7 +176,8 @@ double FloorMs(const MachineLimits& limits, const Work& work) {
   const bool cached = work.footprint_bytes <= 0.625 * static_cast<double>(limits.cache_bytes);
   const double memory = std::max(limits.copy_gbps, limits.streaming_copy_gbps);
   const double gbps = cached ? std::max(limits.cached_copy_gbps, memory) : memory;
-  return std::max(work.bytes / (gbps * 1e6), work.flops / (limits.fma_gflops * 1e6));
+  const double computing = limits.fma_gflops > 0 ? work.flops / (limits.fma_gflops * 1e6) : 0;
+  return std::max(work.bytes / (gbps * 1e6), computing);
 }
 
 }  // namespace nasengine

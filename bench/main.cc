@@ -57,7 +57,7 @@ const Command kCommands[] = {
      "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n",
      BenchKernels,
      KernelRowNames,
-     {"--reference", "--rounds", "--write-policy"}},
+     {"--device", "--reference", "--rounds", "--write-policy"}},
     {"step",
      "time and memory of a search's steps, and of a step of all paths",
      "  chrt -f 1 ./nasengine bench step --space fashion\n"
@@ -65,7 +65,7 @@ const Command kCommands[] = {
      "  chrt -f 1 ./nasengine bench step --filter 'pytorch eager' --peer pytorch\n",
      BenchStep,
      StepRowNames,
-     {"--space", "--batch", "--dtype", "--rounds", "--profile-step"},
+     {"--device", "--space", "--batch", "--dtype", "--rounds", "--profile-step"},
      {"pytorch"}},
     {"memory",
      "memory of one path against all, as candidates are added",
@@ -73,14 +73,14 @@ const Command kCommands[] = {
      "  nasengine bench memory --space fashion --peer pytorch\n",
      BenchMemory,
      MemoryRowNames,
-     {"--space", "--batch", "--dtype", "--rounds", "--svg"},
+     {"--device", "--space", "--batch", "--dtype", "--rounds", "--svg"},
      {"pytorch"}},
     {"inference",
      "the published networks as shipped, on one thread and on all",
      "  chrt -f 1 ./nasengine bench inference --peer onnxruntime\n",
      BenchInference,
      InferenceRowNames,
-     {"--batch", "--rounds"},
+     {"--device", "--batch", "--rounds"},
      {"onnxruntime"}},
     {"search-table",
      "searches on a table of trained networks, over many seeds",
@@ -90,10 +90,10 @@ const Command kCommands[] = {
      {"--table"}},
     {"all",
      "kernels, step, memory and inference",
-     "  nasengine bench all --json\n",
+     "  nasengine bench all --device cuda:0 --json\n",
      BenchAll,
      AllRowNames,
-     {"--reference", "--space", "--batch", "--dtype", "--rounds", "--svg"},
+     {"--device", "--reference", "--space", "--batch", "--dtype", "--rounds", "--svg"},
      {"pytorch", "onnxruntime"}},
 };
 
@@ -120,6 +120,9 @@ void AddOptions(CLI::App& sub, const Command& command, BenchOptions& options) {
   sub.add_flag("--json", options.json, "Print one JSON document instead of tables");
   sub.add_option("--threads", options.threads, "OpenMP threads (default: all cores)")
       ->check(CheckCount);
+  if (takes("--device")) {
+    sub.add_option("--device", options.device, "cpu (default) or cuda:N");
+  }
   if (takes("--reference")) {
     sub.add_flag("--reference", options.reference, "Time the plain f64 loops of kernels too");
   }

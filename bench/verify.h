@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -37,6 +38,35 @@ void VerifyAgainstReference(Context& context, std::span<const KernelEntry<Op>* c
       if (!results[i].defined()) continue;
       CompareOutputs(StrCat(Op::kName, " (", entry->name, ") output ", i), results[i].view(),
                      expected[i].view(), scales[i]);
+    }
+  }
+}
+
+// The same for kernels of a device whose memory the host cannot read. The judge is what the CPU
+// would have the arguments served by, itself held against the reference: the plain f64 loops take
+// minutes for what a card is given. Both may differ from the truth, so that twice the tolerance is
+// allowed.
+template <class Op>
+void VerifyAgainstHost(Context& context, std::span<const KernelEntry<Op>* const> entries,
+                       const typename Op::Args& args, double terms = 1) {
+  const std::unique_ptr<DeviceBackend> backend = MakeCpuBackend();
+  CachingAllocator allocator(*backend);
+  Context host(*backend, allocator, context.registry(), KernelPolicy(), context.threads());
+  HostMirror<Op> expected(context.backend(), args);
+  std::vector<double> scales = ErrorScales<Op>(host, expected.args());
+  for (double& scale : scales) scale *= 2 * std::sqrt(std::max(1.0, terms));
+  const HostMirror<Op> before(context.backend(), args);
+  Dispatch<Op>(host, expected.args());
+  for (const KernelEntry<Op>* entry : entries) {
+    before.Restore(context.backend());
+    entry->run(context, args);
+    HostMirror<Op> found(context.backend(), args);
+    const std::vector<View*> results = Op::Outputs(found.args());
+    const std::vector<View*> judges = Op::Outputs(expected.args());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (results[i]->empty()) continue;
+      CompareOutputs(StrCat(Op::kName, " (", entry->name, ") output ", i), *results[i], *judges[i],
+                     scales[i]);
     }
   }
 }

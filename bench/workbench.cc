@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/core/bfloat16.h"
+#include "kernels/core/device_plugin.h"
 #include "kernels/policy/measured_policy.h"
 #include "kernels/register/register_kernels.h"
 
@@ -47,36 +48,60 @@ bool PinThreads(int threads, const std::vector<int>& cores) {
 
 }  // namespace
 
-Workbench::Workbench(int threads)
-    : backend_(MakeCpuBackend()),
+Workbench::Workbench(int threads, const std::string& device)
+    : registry_(MakeCpuRegistry()),
+      backend_(OpenDevice(ParseDevice(device), registry_)),
       allocator_(*backend_),
-      registry_(MakeCpuRegistry()),
       context_(std::make_unique<Context>(*backend_, allocator_, registry_,
                                          MeasuredPolicy(*backend_, registry_), threads)),
       cores_(AllowedCores()),
       pinned_(PinThreads(threads, cores_)) {}
 
 Tensor Workbench::Random(const Shape& shape, std::uint32_t stream, DType dtype) {
-  Tensor tensor = context_->Empty(shape, dtype, MemoryCategory::kData);
   const std::uint32_t offset = 0x9e3779b9u * (stream + 1);
-  for (std::int64_t i = 0; i < tensor.elements(); ++i) {
+  const auto number = [offset](std::size_t i) {
     // Its upper 24 bits are exact in f32.
     const std::uint32_t bits = Scramble(static_cast<std::uint32_t>(i) + offset);
-    const float value = static_cast<float>(bits >> 8) * 0x1p-23f - 1.0f;
+    return static_cast<float>(bits >> 8) * 0x1p-23f - 1.0f;
+  };
+  const auto elements = static_cast<std::size_t>(shape.elements());
+  if (!backend_->host_visible()) {
+    std::vector<float> numbers(elements);
+    for (std::size_t i = 0; i < elements; ++i) numbers[i] = number(i);
+    return Filled(shape, numbers, dtype);
+  }
+  // In place, so that nothing but the tensor takes memory where memory is measured.
+  Tensor tensor = context_->Empty(shape, dtype, MemoryCategory::kData);
+  for (std::size_t i = 0; i < elements; ++i) {
     if (dtype == DType::kBf16) {
-      tensor.As<BFloat16>()[i] = Narrow(value);
+      tensor.As<BFloat16>()[i] = Narrow(number(i));
     } else {
-      tensor.As<float>()[i] = value;
+      tensor.As<float>()[i] = number(i);
     }
   }
   return tensor;
 }
 
+Tensor Workbench::Filled(const Shape& shape, std::span<const float> numbers, DType dtype) {
+  Tensor tensor = context_->Empty(shape, dtype, MemoryCategory::kData);
+  const void* from = numbers.data();
+  std::vector<BFloat16> narrow;
+  if (dtype == DType::kBf16) {
+    narrow.reserve(numbers.size());
+    for (const float number : numbers) narrow.push_back(Narrow(number));
+    from = narrow.data();
+  }
+  backend_->CopyFromHost(tensor.data(), from, static_cast<std::size_t>(tensor.bytes()));
+  backend_->Synchronize();
+  return tensor;
+}
+
 Tensor Workbench::Labels(std::int64_t n, std::int64_t classes) {
   Tensor labels = context_->Empty({n}, DType::kI32, MemoryCategory::kData);
-  for (std::int64_t i = 0; i < n; ++i) {
-    labels.As<std::int32_t>()[i] = static_cast<std::int32_t>(i % classes);
-  }
+  std::vector<std::int32_t> numbers;
+  for (std::int64_t i = 0; i < n; ++i) numbers.push_back(static_cast<std::int32_t>(i % classes));
+  backend_->CopyFromHost(labels.data(), numbers.data(), static_cast<std::size_t>(labels.bytes()));
+  backend_->Synchronize();
   return labels;
 }
 

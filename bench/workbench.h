@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,17 @@ namespace nasengine {
 
 class Workbench {
  public:
-  // Pins thread i of the OpenMP team to the i-th core that the process may use.
-  explicit Workbench(int threads);
+  // Pins thread i of the OpenMP team to the i-th core that the process may use. `device` as
+  // --device has it; throws what opening it throws.
+  explicit Workbench(int threads, const std::string& device = "cpu");
 
   Context& context() { return *context_; }
   CachingAllocator& allocator() { return allocator_; }
   const KernelRegistry& registry() const { return registry_; }
   DeviceBackend& backend() { return *backend_; }
+  // By which times count: null on a CPU, where it is the host's.
+  DeviceBackend* clock() { return on_cpu() ? nullptr : backend_.get(); }
+  bool on_cpu() const { return backend_->device().type == DeviceType::kCpu; }
   std::string device_name() const { return backend_->name(); }
   int threads() const { return context_->threads(); }
   bool pinned() const { return pinned_; }
@@ -34,10 +39,13 @@ class Workbench {
   // The labels 0, 1, 2, ... modulo `classes`; i32.
   Tensor Labels(std::int64_t n, std::int64_t classes);
 
+  // A tensor on the device with these numbers in it.
+  Tensor Filled(const Shape& shape, std::span<const float> numbers, DType dtype = DType::kF32);
+
  private:
+  KernelRegistry registry_;
   std::unique_ptr<DeviceBackend> backend_;
   CachingAllocator allocator_;
-  KernelRegistry registry_;
   std::unique_ptr<Context> context_;
   std::vector<int> cores_;
   bool pinned_;

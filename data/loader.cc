@@ -9,21 +9,6 @@
 namespace nasengine {
 namespace {
 
-Batch AllocateBatch(Allocator& allocator, std::int64_t n, const ImageShape& image) {
-  return {.images = Tensor::Empty(allocator, {n, image.h, image.w, image.c}, DType::kF32,
-                                  MemoryCategory::kData),
-          .labels = Tensor::Empty(allocator, {n}, DType::kI32, MemoryCategory::kData)};
-}
-
-// The first `n` images of `full`.
-Batch First(const Batch& full, std::int64_t n) {
-  const Shape& shape = full.images.shape();
-  return {.images = full.images.Slice(0, {n, shape[1], shape[2], shape[3]}),
-          .labels = full.labels.Slice(0, {n}),
-          .epoch = full.epoch,
-          .index = full.index};
-}
-
 void CheckIndices(const Dataset& dataset, std::span<const std::int32_t> indices) {
   for (const std::int32_t index : indices) {
     NAS_CHECK(index >= 0 && index < dataset.size(), "loader: ", dataset.name(), " has no image ",
@@ -55,7 +40,7 @@ void FillBatch(const Dataset& dataset, std::span<const std::int32_t> indices,
 }
 
 Loader::Loader(const Dataset& dataset, std::vector<std::int32_t> indices, LoaderConfig config,
-               Allocator& allocator)
+               const BatchMemory& memory)
     : dataset_(dataset),
       sampler_(std::move(indices), config.batch_size, config.order, config.seed),
       augment_(std::move(config.augment), dataset.image_shape(), config.seed) {
@@ -64,7 +49,7 @@ Loader::Loader(const Dataset& dataset, std::vector<std::int32_t> indices, Loader
   const std::int64_t n = std::min(config.batch_size, sampler_.images());
   // One more than are ahead, for the batch in use.
   for (int slot = 0; slot <= config.ahead; ++slot) {
-    slots_.push_back(AllocateBatch(allocator, n, dataset.image_shape()));
+    slots_.emplace_back(memory, n, dataset.image_shape());
     free_slots_.push_back(slot);
   }
   ready_slots_.reserve(slots_.size());
@@ -83,6 +68,7 @@ Loader::~Loader() {
 Batch Loader::Next() {
   std::unique_lock lock(mutex_);
   if (held_slot_.has_value()) {
+    slots_[static_cast<std::size_t>(*held_slot_)].Release();
     free_slots_.push_back(*held_slot_);
     held_slot_.reset();
     work_or_stop_.notify_one();
@@ -91,9 +77,11 @@ Batch Loader::Next() {
   if (ready_slots_.empty()) std::rethrow_exception(failure_);
   held_slot_ = ready_slots_.front();
   ready_slots_.erase(ready_slots_.begin());
-  const std::int64_t n = sampler_.size_of(next_.batch);
+  Batch batch = slots_[static_cast<std::size_t>(*held_slot_)].Use(sampler_.size_of(next_.batch));
+  batch.epoch = next_.epoch;
+  batch.index = next_.batch;
   next_ = After(next_);
-  return First(slots_[static_cast<std::size_t>(*held_slot_)], n);
+  return batch;
 }
 
 void Loader::Seek(const LoaderPosition& position) {
@@ -159,27 +147,31 @@ void Loader::Fill(int slot, const LoaderPosition& position) {
     order_ = sampler_.EpochOrder(position.epoch);
     order_epoch_ = position.epoch;
   }
-  Batch& batch = slots_[static_cast<std::size_t>(slot)];
-  batch.epoch = position.epoch;
-  batch.index = position.batch;
+  BatchBuffer& buffer = slots_[static_cast<std::size_t>(slot)];
+  const std::int64_t n = sampler_.size_of(position.batch);
   FillBatch(dataset_, sampler_.Cut(order_, position.batch), augment_, position.epoch,
-            First(batch, sampler_.size_of(position.batch)), scratch_);
+            buffer.Fill(n), scratch_);
+  buffer.Filled(n);
 }
 
 EvalBatches::EvalBatches(const Dataset& dataset, std::vector<std::int32_t> indices,
-                         std::int64_t batch_size, const ChannelStats& stats, Allocator& allocator)
+                         std::int64_t batch_size, const ChannelStats& stats,
+                         const BatchMemory& memory)
     : dataset_(dataset),
       sampler_(std::move(indices), batch_size, SampleOrder::kSequential, 0),
       augment_({.stats = stats}, dataset.image_shape(), 0),
-      buffer_(AllocateBatch(allocator, std::min(batch_size, sampler_.images()),
-                            dataset.image_shape())) {
+      buffer_(memory, std::min(batch_size, sampler_.images()), dataset.image_shape()) {
   CheckIndices(dataset, sampler_.indices());
 }
 
 Batch EvalBatches::Get(std::int64_t index) {
-  buffer_.index = index;
-  Batch batch = First(buffer_, sampler_.size_of(index));
-  FillBatch(dataset_, sampler_.Cut(sampler_.indices(), index), augment_, 0, batch, scratch_);
+  const std::int64_t n = sampler_.size_of(index);
+  buffer_.Release();
+  FillBatch(dataset_, sampler_.Cut(sampler_.indices(), index), augment_, 0, buffer_.Fill(n),
+            scratch_);
+  buffer_.Filled(n);
+  Batch batch = buffer_.Use(n);
+  batch.index = index;
   return batch;
 }
 

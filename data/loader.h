@@ -13,9 +13,9 @@
 
 #include "data/augment.h"
 #include "data/batch.h"
+#include "data/batch_buffer.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
-#include "kernels/core/allocator.h"
 
 namespace nasengine {
 
@@ -36,12 +36,12 @@ struct LoaderPosition {
 // Endless over epochs. One thread of its own, which never enters OpenMP, prepares batches into
 // `ahead` + 1 buffers of category kData; nothing is allocated from the allocator afterwards.
 //
-// `dataset` and `allocator` must outlive the loader. Next, Seek and position belong to one thread.
+// `dataset` and the memory must outlive the loader. Next, Seek and position belong to one thread.
 class Loader {
  public:
   // Throws kInvalidArgument as Sampler and Augment do, and kOutOfMemory.
   Loader(const Dataset& dataset, std::vector<std::int32_t> indices, LoaderConfig config,
-         Allocator& allocator);
+         const BatchMemory& memory);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -69,7 +69,7 @@ class Loader {
   const Dataset& dataset_;
   Sampler sampler_;
   Augment augment_;
-  std::vector<Batch> slots_;
+  std::vector<BatchBuffer> slots_;
   LoaderPosition next_;           // of the caller's thread
   std::optional<int> held_slot_;  // of the caller's thread: the slot that Next gave out last
 
@@ -93,19 +93,20 @@ class Loader {
 };
 
 // Reads, augments and stacks the images `indices` as they come in `epoch`, on the calling thread:
-// images (n, h, w, c) f32 and labels (n) i32 with n = indices.size() are overwritten. `scratch` is
+// images (n, h, w, c) f32 and labels (n) i32 with n = indices.size(), in memory of the host, are
+// overwritten. `scratch` is
 // resized to one image. Throws kInvalidArgument on a shape mismatch.
 void FillBatch(const Dataset& dataset, std::span<const std::int32_t> indices,
                const Augment& augment, std::int64_t epoch, const Batch& batch,
                std::vector<std::uint8_t>& scratch);
 
 // The batches of an evaluation, by number: sequential, not augmented, the last may be smaller.
-// Prepared by the calling thread into one buffer. `dataset` and `allocator` must outlive it.
+// Prepared by the calling thread into one buffer. `dataset` and the memory must outlive it.
 class EvalBatches {
  public:
   // Throws as Loader does.
   EvalBatches(const Dataset& dataset, std::vector<std::int32_t> indices, std::int64_t batch_size,
-              const ChannelStats& stats, Allocator& allocator);
+              const ChannelStats& stats, const BatchMemory& memory);
 
   std::int64_t count() const { return sampler_.batches(); }
   std::int64_t images() const { return sampler_.images(); }
@@ -116,7 +117,7 @@ class EvalBatches {
   const Dataset& dataset_;
   Sampler sampler_;
   Augment augment_;
-  Batch buffer_;
+  BatchBuffer buffer_;
   std::vector<std::uint8_t> scratch_;
 };
 

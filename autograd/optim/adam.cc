@@ -5,13 +5,22 @@
 #include "kernels/optim/optimizer_step.h"
 
 namespace nasengine {
+namespace {
+
+// Of the registry's kernels for the CPU the first that the policy would take there.
+const KernelEntry<AdamStep>& HostKernel(Context& context) {
+  for (const Impl impl : context.policy().Choose(AdamStep::kName, {}, context.threads()).order) {
+    for (const KernelEntry<AdamStep>& entry : context.registry().Entries<AdamStep>()) {
+      if (entry.device == DeviceType::kCpu && entry.impl == impl) return entry;
+    }
+  }
+  Throw(ErrorCode::kUnsupported, "adam: no kernel for vectors of the host");
+}
+
+}  // namespace
 
 void AdamOptimizer::Step(Context& context, std::span<float> w, std::span<const float> dw, float lr,
                          AdamState& state) const {
-  if (context.device().type != DeviceType::kCpu) {
-    Throw(ErrorCode::kUnsupported, "adam: vectors of the host on device ",
-          ToString(context.device()));
-  }
   NAS_CHECK(w.size() == dw.size(), "adam: ", w.size(), " parameters, ", dw.size(), " gradients");
   const bool first_moment = options_.beta1 != 0;
   if (state.step == 0) {
@@ -22,17 +31,17 @@ void AdamOptimizer::Step(Context& context, std::span<float> w, std::span<const f
             "adam: ", w.size(), " parameters, moments of ", state.m.size(), " and ",
             state.v.size());
   const Shape shape{static_cast<std::int64_t>(w.size())};
-  Dispatch<AdamStep>(context,
-                     {.dw = ConstView{dw.data(), shape, DType::kF32},
-                      .lr = lr,
-                      .beta1 = options_.beta1,
-                      .beta2 = options_.beta2,
-                      .epsilon = options_.epsilon,
-                      .weight_decay = options_.weight_decay,
-                      .step = state.step + 1,
-                      .w = View{w.data(), shape, DType::kF32},
-                      .m = first_moment ? View{state.m.data(), shape, DType::kF32} : View{},
-                      .v = View{state.v.data(), shape, DType::kF32}});
+  const AdamStep::Args args{.dw = ConstView{dw.data(), shape, DType::kF32},
+                            .lr = lr,
+                            .beta1 = options_.beta1,
+                            .beta2 = options_.beta2,
+                            .epsilon = options_.epsilon,
+                            .weight_decay = options_.weight_decay,
+                            .step = state.step + 1,
+                            .w = View{w.data(), shape, DType::kF32},
+                            .m = first_moment ? View{state.m.data(), shape, DType::kF32} : View{},
+                            .v = View{state.v.data(), shape, DType::kF32}};
+  HostKernel(context).run(context, args);
   ++state.step;
 }
 

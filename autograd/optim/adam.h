@@ -29,8 +29,8 @@ class AdamOptimizer {
  public:
   explicit AdamOptimizer(const AdamOptions& options) : options_(options) {}
 
-  // Moves `w` against the gradient `dw`. The context must be a CPU's, since the vectors are the
-  // host's (kUnsupported otherwise). Throws kInvalidArgument when the sizes differ.
+  // Moves `w` against the gradient `dw`: on the host, whatever the context's device, since the
+  // vectors are the host's. Throws kInvalidArgument when the sizes differ.
   void Step(Context& context, std::span<float> w, std::span<const float> dw, float lr,
             AdamState& state) const;
 

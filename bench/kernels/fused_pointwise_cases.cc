@@ -173,7 +173,7 @@ double ErrorScaleOf(Context& context, const PointwiseConvForward::Args& args, do
 
 KernelTimes TimeChain(Workbench& bench, const KernelTiming& timing, const Chain& chain,
                       DType dtype) {
-  if (timing.only_choices) return {};  // a chain is no operator
+  if (timing.only_choices || !bench.on_cpu()) return {};  // a chain is no operator
   const Tensors t(bench, chain, dtype);
   VendorChain vendor(bench, chain, t);
   vendor.Run();

@@ -88,7 +88,8 @@ KernelTimes TimeOperator(Workbench& bench, const KernelTiming& timing,
   Context& context = bench.context();
   std::map<Impl, const KernelEntry<Op>*> entries;  // the first of each
   const auto consider = [&](const KernelEntry<Op>& entry) {
-    if (entry.declines && !entry.declines(context, args).empty()) return;
+    const bool here = entry.device == context.device().type || entry.impl == Impl::kReference;
+    if (!here || (entry.declines && !entry.declines(context, args).empty())) return;
     entries.try_emplace(entry.impl, &entry);
   };
   for (const KernelEntry<Op>& entry : bench.registry().template Entries<Op>()) consider(entry);
@@ -100,22 +101,28 @@ KernelTimes TimeOperator(Workbench& bench, const KernelTiming& timing,
   }
   if (timing.only_choices && !times.choice) return times;
   times.served = bench.registry().template Select<Op>(context, args).impl;
-  if (extra_vendor != nullptr) consider(*extra_vendor);
+  if (extra_vendor != nullptr && bench.on_cpu()) consider(*extra_vendor);
 
   std::vector<const KernelEntry<Op>*> timed;
   for (const auto& [impl, entry] : entries) {
     if (entry->workspace_bytes) context.ReserveWorkspace(entry->workspace_bytes(context, args));
     timed.push_back(entry);
   }
-  VerifyAgainstReference<Op>(context, timed, reference, args, timing.terms);
-  if (timing.with_reference) timed.push_back(&reference);
+  if (bench.backend().host_visible()) {
+    VerifyAgainstReference<Op>(context, timed, reference, args, timing.terms);
+    if (timing.with_reference) timed.push_back(&reference);
+  } else {
+    VerifyAgainstHost<Op>(context, timed, args, timing.terms);
+  }
   if (timed.empty()) return times;
   timed.push_back(timed.front());
   std::vector<Contender> contenders;
   for (const KernelEntry<Op>* entry : timed) {
     contenders.push_back({entry->name, [entry, &context, &args] { entry->run(context, args); }});
   }
-  const std::vector<RobustSummary> summaries = TimeInterleaved(contenders, timing.rounds);
+  TimingOptions rounds = timing.rounds;
+  rounds.device = bench.clock();
+  const std::vector<RobustSummary> summaries = TimeInterleaved(contenders, rounds);
   for (std::size_t i = 0; i < timed.size(); ++i) times.of.try_emplace(timed[i]->impl, summaries[i]);
   times.noise = SameAgainstSame(summaries.front(), summaries.back());
   return times;

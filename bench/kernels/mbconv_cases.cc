@@ -35,7 +35,7 @@ constexpr Block kBlocks[] = {
 
 KernelTimes TimeStep(Workbench& bench, const KernelTiming& timing, const MbconvGeometry& g,
                      DType dtype) {
-  if (timing.only_choices) return {};  // a step is no operator
+  if (timing.only_choices || !bench.on_cpu()) return {};  // a step is no operator
   Context& context = bench.context();
   const MbconvTensors t(bench, g, dtype);
   const KernelEntry<MbconvForward>& forward = bench.registry().Entry<MbconvForward>(Impl::kOurs);

@@ -5,6 +5,7 @@
 
 #include "bench/kernels/kernel_case.h"
 #include "kernels/conv/depthwise_conv.h"
+#include "kernels/core/rng.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
 #include "kernels/loss/softmax_cross_entropy.h"
@@ -142,10 +143,13 @@ void AppendLoss(std::int64_t n, std::int64_t classes, std::vector<KernelCase>& c
 
 // `v` of Adam is a mean of squares: never negative.
 Tensor Squares(Workbench& bench, std::int64_t elements) {
-  Tensor tensor = bench.Random({elements}, 4);
-  auto* data = tensor.As<float>();
-  for (std::int64_t i = 0; i < elements; ++i) data[i] *= data[i];
-  return tensor;
+  const Rng rng(1, RngPurpose::kTest);
+  std::vector<float> numbers;
+  for (std::int64_t i = 0; i < elements; ++i) {
+    const float number = rng.Uniform(0, static_cast<std::uint64_t>(i));
+    numbers.push_back(number * number);
+  }
+  return bench.Filled({elements}, numbers);
 }
 
 void AppendOptimizers(std::int64_t elements, std::vector<KernelCase>& cases) {
@@ -192,7 +196,7 @@ void AppendSelection(std::vector<KernelCase>& cases) {
       {.op = "selection",
        .shape = "1000 choices",
        .time = [](Workbench& bench, const KernelTiming& timing) {
-         if (timing.only_choices) return KernelTimes{};
+         if (timing.only_choices || !bench.on_cpu()) return KernelTimes{};
          std::vector<DepthwiseConvForward::Args> calls(50);
          for (std::size_t i = 0; i < calls.size(); ++i) {
            calls[i].geometry = {.n = 16, .h = 14, .w = 14, .kernel = 3, .pad = 1};

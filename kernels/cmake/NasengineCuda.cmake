@@ -1,7 +1,7 @@
 # Finds what the CUDA plug-in is built with: the toolkit, cuDNN and cuBLASLt. Sets NASENGINE_CUDA to
 # ON or OFF where it was AUTO, and enables the language.
 set(found OFF)
-if(NOT NASENGINE_CUDA STREQUAL "OFF")
+if(NOT NASENGINE_CUDA STREQUAL "OFF" AND NOT NASENGINE_SANITIZE)
   find_package(CUDAToolkit QUIET)
   if(CUDAToolkit_FOUND)
     find_path(NASENGINE_CUDNN_INCLUDE_DIR cudnn_backend.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
@@ -28,9 +28,6 @@ if(NASENGINE_CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
-  endif()
-  if(NASENGINE_CCACHE)
-    set(CMAKE_CUDA_COMPILER_LAUNCHER ${NASENGINE_CCACHE})
   endif()
   message(STATUS "CUDA plug-in: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${NASENGINE_CUDA_ARCHITECTURES}")
 endif()

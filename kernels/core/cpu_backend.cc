@@ -78,6 +78,11 @@ class CpuBackend final : public DeviceBackend {
   }
 
   std::vector<std::string> capabilities() const override { return CpuCapabilities(); }
+  bool host_visible() const override { return true; }
+  std::size_t free_bytes() const override {
+    return static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) *
+           static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  }
 
   void* Allocate(std::size_t bytes) override {
     if (bytes > std::numeric_limits<std::size_t>::max() / 2) return nullptr;
@@ -110,6 +115,9 @@ class CpuBackend final : public DeviceBackend {
   }
 
   std::unique_ptr<UploadQueue> MakeUploadQueue() override { return nullptr; }
+
+  // Memory stays uncommitted until it is touched, so that this one serves.
+  std::unique_ptr<DeviceBackend> ForPlanning() override { return std::make_unique<CpuBackend>(); }
 };
 
 }  // namespace

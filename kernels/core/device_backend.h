@@ -51,6 +51,11 @@ class DeviceBackend {
   // first, then those that it includes; one word each. Empty: nothing above the baseline.
   virtual std::vector<std::string> capabilities() const = 0;
 
+  // Whether the host may read and write the device's memory by itself, once it is synchronised.
+  virtual bool host_visible() const = 0;
+
+  // Memory that nobody has taken yet.
+  virtual std::size_t free_bytes() const = 0;
   // Returns `bytes` of zeroed device memory aligned to 64 bytes, or nullptr when the device has
   // none left. Memory that is never touched may stay uncommitted.
   virtual void* Allocate(std::size_t bytes) = 0;
@@ -70,6 +75,10 @@ class DeviceBackend {
 
   // Null where the host writes into the device's memory itself.
   virtual std::unique_ptr<UploadQueue> MakeUploadQueue() = 0;
+
+  // The device as it is, with memory that only seems to be there: whatever is allocated is given,
+  // copies do nothing or, to the host, give zeros. For planning what a step needs.
+  virtual std::unique_ptr<DeviceBackend> ForPlanning() = 0;
 };
 
 // Memory comes straight from mmap, with huge pages advised for blocks of 2 MiB and more.

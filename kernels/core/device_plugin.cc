@@ -34,6 +34,11 @@ std::string FindPlugin(const std::string& device) {
 
 }  // namespace
 
+std::unique_ptr<DeviceBackend> OpenDevice(const Device& device, KernelRegistry& registry) {
+  if (device.type == DeviceType::kCpu) return MakeCpuBackend();
+  return OpenDevicePlugin(device, {}, registry);
+}
+
 std::unique_ptr<DeviceBackend> OpenDevicePlugin(const Device& device, const PluginOptions& options,
                                                 KernelRegistry& registry) {
   const std::string path = options.path.empty() ? FindPlugin(ToString(device)) : options.path;

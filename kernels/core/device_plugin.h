@@ -18,6 +18,9 @@ struct PluginOptions {
   bool host_visible = false;
 };
 
+// The backend of `device`, built in or from its plug-in. Throws as OpenDevicePlugin does.
+std::unique_ptr<DeviceBackend> OpenDevice(const Device& device, KernelRegistry& registry);
+
 // The backend of `device`, whose kernels are added to `registry`. The plug-in stays open until the
 // program ends. Throws kUnsupported where there is no plug-in or it does not load, and kDevice
 // where it finds no such device.

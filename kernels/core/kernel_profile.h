@@ -69,13 +69,17 @@ std::unique_ptr<KernelRegistry::TableBase> KernelRegistry::Table<Op>::Profiled(
   for (KernelEntry<Op> entry : entries) {
     entry.run = [run = entry.run, name = entry.name, &recorder](Context& context,
                                                                 const typename Op::Args& args) {
-      recorder.Note([&] { run(context, args); },
-                    [&] {
-                      return KernelRun{.op = Op::kName,
-                                       .implementation = name,
-                                       .shape = ShapeOf(args),
-                                       .bytes = BytesOf(args)};
-                    });
+      recorder.Note(
+          [&] {
+            run(context, args);
+            context.backend().Synchronize();
+          },
+          [&] {
+            return KernelRun{.op = Op::kName,
+                             .implementation = name,
+                             .shape = ShapeOf(args),
+                             .bytes = BytesOf(args)};
+          });
     };
     table->entries.push_back(std::move(entry));
   }

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cuda/cuda_backend.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -128,6 +132,47 @@ class CudaUploadQueue final : public UploadQueue {
   Ring uploaded_;
 };
 
+// Addresses of memory that nobody has, aligned as the device's; everything else is the device's.
+// `real` must outlive it.
+class PlanningBackend final : public CudaBackend {
+ public:
+  explicit PlanningBackend(CudaBackend& real) : real_(real) {}
+
+  Device device() const override { return real_.device(); }
+  std::string name() const override { return real_.name(); }
+  std::vector<std::string> capabilities() const override { return real_.capabilities(); }
+  bool host_visible() const override { return false; }
+  std::size_t free_bytes() const override { return real_.free_bytes(); }
+  cudaStream_t stream() const override { return real_.stream(); }
+  int multiprocessors() const override { return real_.multiprocessors(); }
+
+  void* Allocate(std::size_t bytes) override {
+    void* data = mmap(nullptr, std::max<std::size_t>(bytes, 1), PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return data == MAP_FAILED ? nullptr : data;
+  }
+  void Free(void* data, std::size_t bytes) noexcept override {
+    munmap(data, std::max<std::size_t>(bytes, 1));
+  }
+  void CopyFromHost(void* /*to*/, const void* /*from*/, std::size_t /*bytes*/) override {}
+  void CopyToHost(void* to, const void* /*from*/, std::size_t bytes) override {
+    if (bytes > 0) std::memset(to, 0, bytes);
+  }
+  void CopyOnDevice(void* /*to*/, const void* /*from*/, std::size_t /*bytes*/) override {}
+  void Synchronize() override {}
+  double Seconds(const std::function<void()>& work) override {
+    work();
+    return 0;
+  }
+  std::unique_ptr<UploadQueue> MakeUploadQueue() override { return nullptr; }
+  std::unique_ptr<DeviceBackend> ForPlanning() override {
+    return std::make_unique<PlanningBackend>(real_);
+  }
+
+ private:
+  CudaBackend& real_;
+};
+
 class Backend final : public CudaBackend {
  public:
   Backend(int ordinal, bool host_visible) : ordinal_(ordinal), host_visible_(host_visible) {
@@ -140,6 +185,15 @@ class Backend final : public CudaBackend {
   std::string name() const override { return properties_.name; }
   std::vector<std::string> capabilities() const override {
     return {"sm_" + std::to_string(10 * properties_.major + properties_.minor)};
+  }
+
+  bool host_visible() const override { return host_visible_; }
+  std::size_t free_bytes() const override {
+    const DeviceGuard guard(ordinal_);
+    std::size_t free = 0;
+    std::size_t total = 0;
+    NAS_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    return free;
   }
 
   cudaStream_t stream() const override { return stream_.get(); }
@@ -189,6 +243,10 @@ class Backend final : public CudaBackend {
   std::unique_ptr<UploadQueue> MakeUploadQueue() override {
     const DeviceGuard guard(ordinal_);
     return std::make_unique<CudaUploadQueue>(ordinal_, stream_.get());
+  }
+
+  std::unique_ptr<DeviceBackend> ForPlanning() override {
+    return std::make_unique<PlanningBackend>(*this);
   }
 
  private:

@@ -133,8 +133,9 @@ void RequireMemory(Session& session, const SearchSpace& space, const std::vector
   const PlanOptions options{.batch = batch,
                             .threads = session.context().threads(),
                             .policy = session.context().policy(),
+                            .device = &session.backend(),
                             .data_bytes = 0};
-  RequireWithinBudget(space, session.registry(), steps, options, DefaultMemoryBudget());
+  RequireWithinBudget(space, session.registry(), steps, options, session.memory_budget());
 }
 
 StepSeconds Measure(Session& session, const SearchSpace& space, const DataSource& data,
@@ -143,7 +144,7 @@ StepSeconds Measure(Session& session, const SearchSpace& space, const DataSource
             data.train->size(), " images");
   std::vector<std::int32_t> indices(static_cast<std::size_t>(batch));
   std::iota(indices.begin(), indices.end(), 0);
-  EvalBatches batches(*data.train, indices, batch, data.stats, session.allocator());
+  EvalBatches batches(*data.train, indices, batch, data.stats, session.batch_memory());
   const Batch images = batches.Get(0);
   Context& context = session.context();
   Supernet supernet(context, space);
@@ -200,7 +201,7 @@ int CostCommand(Arguments arguments) {
   const std::int64_t batch = MeasuredBatch(config.run, space);
   const std::int64_t published =
       config.images || !config.data.empty() ? 0 : PublishedImages(config.run.space);
-  const DataSource data = OpenMeasuredData(config.data, space, batch, session.allocator());
+  const DataSource data = OpenMeasuredData(config.data, space, batch, session.host_allocator());
   const ImageShape image = data.train->image_shape();
   space = WithData(space, {image.h, image.w, image.c}, data.train->classes());
   const std::int64_t images = config.images   ? *config.images

@@ -26,7 +26,7 @@ int EvalCommand(Arguments arguments) {
   if (config.weights.empty()) return WrongUsage("eval", "--weights FILE is missing");
 
   Session session(SessionOf(config));
-  NetworkTask task = OpenNetworkTask(config, session.allocator());
+  NetworkTask task = OpenNetworkTask(config, session.host_allocator());
   NormalizeAsTheNetworkSays(task);
   const auto& [desc, data] = task;
   Network network(session.context(), desc);

@@ -70,7 +70,8 @@ PlanOptions OptionsFor(Session& session, std::int64_t batch, DType dtype) {
   return {.batch = batch,
           .dtype = dtype,
           .threads = session.context().threads(),
-          .policy = session.context().policy()};
+          .policy = session.context().policy(),
+          .device = &session.backend()};
 }
 
 // Bytes of the batches that `loaders` loaders keep ready.

@@ -149,6 +149,7 @@ SearchMemory PlanWithinBudget(Session& session, const SearchSpace& space,
       .dtype = dtype,
       .threads = session.context().threads(),
       .policy = session.context().policy(),
+      .device = &session.backend(),
       .data_bytes = stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]};
   const std::vector<SizedStep> steps = SearchSteps(algorithm, recipe);
   std::vector<SizedStep> all = steps;

@@ -70,7 +70,7 @@ void NormalizeAsTheNetworkSays(NetworkTask& task) {
 
 Evaluation EvaluateOnTest(Session& session, const Network& network, const DataSource& data) {
   EvalBatches batches(*data.test, AllIndices(*data.test), kEvaluationBatch, data.stats,
-                      session.allocator());
+                      session.batch_memory());
   return Evaluate(session.context(), network, batches);
 }
 

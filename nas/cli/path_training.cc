@@ -42,7 +42,7 @@ std::unique_ptr<Network> PathTraining::Train(std::span<const int> path, const Lo
 
 double PathTraining::Validate(const Network& network) const {
   EvalBatches batches(*parts_.data.train, parts_.split.architecture, kEvaluationBatch,
-                      parts_.data.stats, parts_.session.allocator());
+                      parts_.data.stats, parts_.session.batch_memory());
   return Evaluate(parts_.session.context(), network, batches).top1;
 }
 

@@ -20,6 +20,7 @@
 #include "nas/cli/progress.h"
 #include "nas/cli/run_folder.h"
 #include "nas/cli/search_run.h"
+#include "nas/cli/session.h"
 #include "nas/cli/step_recording.h"
 #include "nas/config/machine.h"
 #include "nas/report/format.h"
@@ -328,6 +329,7 @@ int SearchCommand(Arguments arguments) {
   RunConfig config;
   if (const auto code = ParseSearch(arguments, config)) return *code;
   ValidateConfig(config, AlgorithmNames());
+  RequireDevice(config.device);
   Progress progress(StderrProgress());
   if (config.dry_run || config.profile_step) {
     SearchHooks hooks;

@@ -9,11 +9,11 @@
 namespace nasengine {
 
 SearchImages::SearchImages(const DataSource& data, Recipe& recipe, const SearchAlgorithm& algorithm,
-                           std::uint32_t seed, Allocator& allocator)
+                           std::uint32_t seed, const BatchMemory& memory)
     : data_(data),
       recipe_(recipe),
       seed_(seed),
-      allocator_(allocator),
+      memory_(memory),
       split_(HeldOutSplit(*data.train, recipe, seed)) {
   NAS_CHECK(recipe.batch >= 2 && recipe.batch <= weight_images(), "batch: found ", recipe.batch,
             ", expected 2 to ", weight_images(), ", the images for the weights");
@@ -31,12 +31,12 @@ SearchImages::SearchImages(const DataSource& data, Recipe& recipe, const SearchA
       LoaderConfig{.batch_size = algorithm.architecture_steps(recipe).images,
                    .augment = WithoutAugmentation(augment),
                    .seed = seed},
-      allocator);
+      memory);
 }
 
 EvalBatches SearchImages::HeldOut() const {
   return EvalBatches(*data_.train, split_.architecture, recipe_.validation_batch, data_.stats,
-                     allocator_);
+                     memory_);
 }
 
 Loader& SearchImages::BeginTraining() {
@@ -51,7 +51,7 @@ std::unique_ptr<Loader> SearchImages::NewLoader(std::int64_t batch,
       *data_.train, split_.weights,
       LoaderConfig{
           .batch_size = batch, .order = TrainingOrder(recipe_), .augment = augment, .seed = seed_},
-      allocator_);
+      memory_);
 }
 
 }  // namespace nasengine

@@ -18,7 +18,7 @@ class SearchImages {
   // Fits the batches of `recipe` to the images there are; all references must outlive the object.
   // Throws kInvalidArgument where there are too few images, and what split and loaders throw.
   SearchImages(const DataSource& data, Recipe& recipe, const SearchAlgorithm& algorithm,
-               std::uint32_t seed, Allocator& allocator);
+               std::uint32_t seed, const BatchMemory& memory);
 
   const Split& split() const { return split_; }
   std::int64_t weight_images() const { return static_cast<std::int64_t>(split_.weights.size()); }
@@ -39,7 +39,7 @@ class SearchImages {
   const DataSource& data_;
   Recipe& recipe_;
   std::uint32_t seed_;
-  Allocator& allocator_;
+  BatchMemory memory_;
   Split split_;
   std::unique_ptr<Loader> weight_loader_;
   std::unique_ptr<Loader> arch_loader_;

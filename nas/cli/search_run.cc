@@ -96,7 +96,7 @@ SearchRun::SearchRun(const RunConfig& config, const SearchHooks& hooks)
   Announce(StrCat("data: ", config.data));
   if (const std::string note = DTypeNote(session_.backend(), compute_.dtype); !note.empty())
     Announce(note);
-  data_ = OpenDataSource(config.data, session_.allocator());
+  data_ = OpenDataSource(config.data, session_.host_allocator());
   const ImageShape image = data_.train->image_shape();
   space_ = WithData(space_, {image.h, image.w, image.c}, data_.train->classes());
   data_.stats = NormalizationOf(space_.recipe.mean, space_.recipe.std, data_.stats);
@@ -115,7 +115,7 @@ SearchSummary SearchRun::Run() {
   summary_.objective = config_.objective.empty() ? Name(algorithm_.default_objective)
                                                  : std::string_view(config_.objective);
   images_ = std::make_unique<SearchImages>(data_, space_.recipe, algorithm_, config_.seed,
-                                           session_.allocator());
+                                           session_.batch_memory());
   PlanMemory();
   ObtainTable();
   BuildSupernet();
@@ -140,7 +140,7 @@ Evaluation SearchRun::EvaluatePath(std::span<const int> path) {
 
 void SearchRun::PlanMemory() {
   const std::int64_t budget =
-      config_.memory_budget > 0 ? config_.memory_budget : DefaultMemoryBudget();
+      config_.memory_budget > 0 ? config_.memory_budget : session_.memory_budget();
   const SearchMemory memory = PlanWithinBudget(session_, space_, algorithm_, compute_.dtype,
                                                images_->held_out_images(), budget);
   for (const std::string& note : memory.notes) Announce(note);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/core/device_plugin.h"
 #include "kernels/core/log.h"
 #include "kernels/policy/measured_policy.h"
 #include "kernels/register/register_kernels.h"
@@ -14,15 +15,6 @@ namespace nasengine {
 namespace {
 
 constexpr std::string_view kCheck = "check";
-
-std::unique_ptr<DeviceBackend> OpenBackend(const std::string& name) {
-  const Device device = ParseDevice(name);
-  if (device.type != DeviceType::kCpu) {
-    Throw(ErrorCode::kUnsupported, "no CUDA backend in this build (asked for ", name,
-          "); use --device cpu");
-  }
-  return MakeCpuBackend();
-}
 
 }  // namespace
 
@@ -34,6 +26,7 @@ DType ParseDType(const std::string& text) {
 }
 
 std::string DTypeNote(const DeviceBackend& backend, DType dtype) {
+  if (backend.device().type != DeviceType::kCpu) return {};
   // Every processor with AMX has AVX512-BF16 too.
   const std::vector<std::string> capabilities = backend.capabilities();
   const bool multiplies = std::ranges::find(capabilities, "avx512_bf16") != capabilities.end();
@@ -41,10 +34,21 @@ std::string DTypeNote(const DeviceBackend& backend, DType dtype) {
   return "dtype: bf16 saves memory only here; this processor has neither AVX512-BF16 nor AMX";
 }
 
+void RequireDevice(const std::string& name) {
+  KernelRegistry unused;
+  OpenDevice(ParseDevice(name), unused);
+}
+
 Session::Session(const SessionOptions& options)
-    : backend_(OpenBackend(options.device)),
+    : registry_(MakeCpuRegistry()),
+      backend_(OpenDevice(ParseDevice(options.device), registry_)),
       allocator_(*backend_),
-      registry_(options.kernels == kCheck ? MakeCpuRegistry().Checked() : MakeCpuRegistry()) {
+      uploads_(backend_->MakeUploadQueue()) {
+  if (options.kernels == kCheck) registry_ = registry_.Checked();
+  if (uploads_ != nullptr) {
+    host_backend_ = MakeCpuBackend();
+    host_allocator_ = std::make_unique<CachingAllocator>(*host_backend_);
+  }
   if (const int cores = AvailableThreads(); options.threads > cores) {
     LogWarning(StrCat("found ", options.threads, " threads for ", cores,
                       cores == 1 ? " core" : " cores", ": they will wait for each other"));
@@ -54,6 +58,12 @@ Session::Session(const SessionOptions& options)
       *backend_, allocator_, registry_,
       as_measured ? MeasuredPolicy(*backend_, registry_) : KernelPolicy::Parse(options.kernels),
       options.threads);
+}
+
+std::int64_t Session::memory_budget() const {
+  if (backend_->device().type == DeviceType::kCpu) return DefaultMemoryBudget();
+  constexpr double kShare = 0.9;  // the vendor's libraries want some for themselves
+  return static_cast<std::int64_t>(kShare * static_cast<double>(backend_->free_bytes()));
 }
 
 }  // namespace nasengine

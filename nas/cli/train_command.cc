@@ -144,7 +144,7 @@ ComputeOptions FitIntoMemory(Session& session, const NetworkDesc& network,
                              const TrainConfig& config, const Recipe& recipe, Progress& progress) {
   const MemoryStats stats = session.allocator().stats();
   const std::int64_t budget =
-      config.memory_budget > 0 ? config.memory_budget : DefaultMemoryBudget();
+      config.memory_budget > 0 ? config.memory_budget : session.memory_budget();
   const auto peak_of = [&](const ComputeOptions& compute) {
     return PlanTraining(
                network, session.registry(),
@@ -154,6 +154,7 @@ ComputeOptions FitIntoMemory(Session& session, const NetworkDesc& network,
                 .micro_batch = compute.micro_batch,
                 .threads = session.context().threads(),
                 .policy = session.context().policy(),
+                .device = &session.backend(),
                 .data_bytes =
                     stats.active_by_category[static_cast<std::size_t>(MemoryCategory::kData)]})
         .peak;
@@ -200,7 +201,7 @@ RecordedTraining::RecordedTraining(const TrainConfig& config)
     : config_(config),
       progress_(StderrProgress()),
       session_(SessionOf(config.run)),
-      task_(OpenNetworkTask(config.run, session_.allocator())),
+      task_(OpenNetworkTask(config.run, session_.host_allocator())),
       chosen_(RecipeFor(desc_, config)) {
   task_.network.layers.back().dropout = recipe_.dropout;
   task_.network.mean = recipe_.mean;
@@ -230,7 +231,7 @@ int RecordedTraining::Run() {
                              .order = TrainingOrder(recipe_),
                              .augment = TrainAugment(recipe_, data.stats),
                              .seed = config_.run.seed},
-                session_.allocator());
+                session_.batch_memory());
   const ComputeOptions compute = FitIntoMemory(session_, desc_, config_, recipe_, progress_);
   chosen_.recipe.micro_batch = compute.micro_batch;
   Network network(context, desc_, recipe_.weight_init, compute);

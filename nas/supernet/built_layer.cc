@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/built_layer.h"
 
-#include <cstring>
 #include <utility>
 
 #include "autograd/module/classifier.h"
@@ -35,12 +34,6 @@ std::unique_ptr<Module> MakeModule(const LayerDesc& desc, const BatchNormDesc& b
       break;
   }
   Throw(ErrorCode::kInvalidArgument, "layer '", desc.name, "': a skipped block has no weights");
-}
-
-void CopySlab(const ParameterSlab& from, ParameterSlab& to) {
-  const Tensor source = from.values();
-  std::memcpy(to.values().data(), source.data(), static_cast<std::size_t>(source.bytes()));
-  to.RefreshWorkingCopy();
 }
 
 }  // namespace
@@ -77,8 +70,8 @@ void BuiltLayer::CopyWeights(const BuiltLayer& from) {
   NAS_CHECK(desc_.op == other.op && desc_.in == other.in && desc_.out == other.out &&
                 desc_.kernel == other.kernel && desc_.expand == other.expand,
             "layer '", desc_.name, "': weights of '", other.name, "' do not fit");
-  CopySlab(from.parameters_, parameters_);
-  CopySlab(from.buffers_, buffers_);
+  parameters_.CopyValues(from.parameters_);
+  buffers_.CopyValues(from.buffers_);
 }
 
 }  // namespace nasengine

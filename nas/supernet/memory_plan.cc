@@ -13,6 +13,10 @@ ComputeOptions ComputeOf(const PlanOptions& options) {
       .dtype = options.dtype, .recompute = options.recompute, .micro_batch = options.micro_batch};
 }
 
+std::unique_ptr<DeviceBackend> PlanningBackend(const PlanOptions& options) {
+  return options.device == nullptr ? MakeCpuBackend() : options.device->ForPlanning();
+}
+
 }  // namespace
 
 MemoryPlan ToMemoryPlan(const MemoryStats& stats) {
@@ -30,7 +34,7 @@ MemoryPlan ToMemoryPlan(const MemoryStats& stats) {
 
 MemoryPlan PlanStep(const SearchSpace& space, std::span<const int> path,
                     const KernelRegistry& registry, const PlanOptions& options) {
-  const std::unique_ptr<DeviceBackend> backend = MakeCpuBackend();
+  const std::unique_ptr<DeviceBackend> backend = PlanningBackend(options);
   CachingAllocator allocator(*backend);
   CachingAllocator batch_allocator(*backend);  // batches are counted by options.data_bytes
   const KernelRegistry dry = registry.WithoutExecution();
@@ -66,7 +70,7 @@ MemoryPlan PlanSearch(const SearchSpace& space, const KernelRegistry& registry,
 
 MemoryPlan PlanTraining(const NetworkDesc& network, const KernelRegistry& registry,
                         const PlanOptions& options) {
-  const std::unique_ptr<DeviceBackend> backend = MakeCpuBackend();
+  const std::unique_ptr<DeviceBackend> backend = PlanningBackend(options);
   CachingAllocator allocator(*backend);
   CachingAllocator batch_allocator(*backend);
   const KernelRegistry dry = registry.WithoutExecution();

@@ -34,6 +34,7 @@ struct PlanOptions {
   PlannedStep step = PlannedStep::kWeights;
   int threads = 1;
   KernelPolicy policy{};
+  DeviceBackend* device = nullptr;  // which computes; null: the CPU
   // Bytes that the data set and its loaders hold.
   std::int64_t data_bytes = 0;
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "nas/supernet/step.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "autograd/functions/buffers.h"
 #include "nas/supernet/micro_batches.h"
 
@@ -22,6 +25,7 @@ StepResult InParts(const Net& network, const Tensor& images, const Tensor& label
     const StepResult result = run(part);
     whole.loss += part.share * result.loss;
     whole.top1_hits += result.top1_hits;
+    whole.top5_hits += result.top5_hits;
     whole.images += result.images;
   }
   return whole;
@@ -32,7 +36,7 @@ StepResult Finish(Tape& tape, const Variable& logits, const BatchPart& part, flo
   const LossResult loss = SoftmaxCrossEntropy(tape, logits, part.labels, smoothing);
   // With every block skipped no gate is left that the loss of an architecture step could depend on.
   if (loss.loss.wants_gradient()) tape.Backward(loss.loss, static_cast<float>(part.share));
-  return ReadResult(loss);
+  return ReadResult(tape.context(), loss);
 }
 
 // forward(tape, images, part) -> logits
@@ -74,13 +78,17 @@ StepResult ArchitectureStep(Context& context, const Supernet& supernet, const Te
 
 }  // namespace
 
-StepResult ReadResult(const LossResult& loss) {
-  StepResult result;
-  result.loss = *loss.loss.value().As<float>();
-  result.images = loss.rank.elements();
-  const auto* rank = loss.rank.As<std::int32_t>();
-  for (std::int64_t i = 0; i < result.images; ++i) result.top1_hits += rank[i] == 0;
-  return result;
+StepResult ReadResult(Context& context, const LossResult& loss) {
+  float value = 0;
+  context.backend().CopyToHost(&value, loss.loss.value().data(), sizeof(value));
+  std::vector<std::int32_t> rank(static_cast<std::size_t>(loss.rank.elements()));
+  context.backend().CopyToHost(rank.data(), loss.rank.data(),
+                               static_cast<std::size_t>(loss.rank.bytes()));
+  const auto below = [&](std::int32_t bound) {
+    return std::ranges::count_if(rank, [bound](std::int32_t r) { return r < bound; });
+  };
+  return {
+      .loss = value, .top1_hits = below(1), .top5_hits = below(5), .images = loss.rank.elements()};
 }
 
 StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<const int> path,
@@ -130,7 +138,7 @@ StepResult RunForwardStep(Context& context, const Supernet& supernet, std::span<
   Tape tape(context, GradientsOf::kNothing);
   const Variable logits =
       supernet.Forward(tape, images, path, {}, {.norm = NormMode::kBatchFrozen});
-  return ReadResult(SoftmaxCrossEntropy(tape, logits, labels, 0));
+  return ReadResult(context, SoftmaxCrossEntropy(tape, logits, labels, 0));
 }
 
 StepResult RunAllPathsStep(Context& context, const Supernet& supernet, const Tensor& images,

@@ -20,11 +20,12 @@ namespace nasengine {
 struct StepResult {
   double loss = 0;  // mean over the batch
   std::int64_t top1_hits = 0;
+  std::int64_t top5_hits = 0;
   std::int64_t images = 0;
 };
 
 // Reads loss and ranks back to the host.
-StepResult ReadResult(const LossResult& loss);
+StepResult ReadResult(Context& context, const LossResult& loss);
 
 // Leaves the gradients of the path's parameters in their slabs.
 StepResult RunWeightStep(Context& context, const Supernet& supernet, std::span<const int> path,

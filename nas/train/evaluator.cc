@@ -12,8 +12,6 @@
 namespace nasengine {
 namespace {
 
-constexpr std::int32_t kTopFive = 5;
-
 // forward(tape, images) -> logits
 template <class Forward>
 Evaluation EvaluateWith(Context& context, EvalBatches& batches, const Forward& forward) {
@@ -24,11 +22,10 @@ Evaluation EvaluateWith(Context& context, EvalBatches& batches, const Forward& f
     const Batch batch = batches.Get(i);
     Tape tape(context, GradientsOf::kNothing);
     const LossResult loss = SoftmaxCrossEntropy(tape, forward(tape, batch.images), batch.labels, 0);
-    const StepResult result = ReadResult(loss);
+    const StepResult result = ReadResult(context, loss);
     loss_sum += result.loss * static_cast<double>(result.images);
     top1 += result.top1_hits;
-    const auto* rank = loss.rank.As<std::int32_t>();
-    for (std::int64_t j = 0; j < result.images; ++j) top5 += rank[j] < kTopFive;
+    top5 += result.top5_hits;
   }
   const auto images = static_cast<double>(batches.images());
   return {.top1 = 100.0 * static_cast<double>(top1) / images,

@@ -33,7 +33,7 @@ class BadInputTest : public ::testing::Test {
 
 TEST_F(BadInputTest, Device) {
   ExpectRefusal(Search({"--device", "cuda:0"}), 1,
-                {"no CUDA backend in this build (asked for cuda:0); use --device cpu"});
+                {"no CUDA "});  // backend in this build, or device on this machine
   ExpectRefusal(Search({"--device", "gpu"}), 1, {"'gpu'", "cpu or cuda:N"});
   EXPECT_FALSE(fs::exists(Path("runs")));
 }

@@ -11,15 +11,16 @@ set(own_layers "kernels|autograd|data|nas|tests|bench")
 # Descriptions hold no tensors: these are all that they may know of the kernels.
 set(plain_core "kernels/core/(activation|builtin_file|error|file_io|kernel_recorder|log|rng)\\.h")
 # What one family lends to another: sizes of windows, and the product that a pointwise convolution is.
-set(lent "kernels/(conv/conv_geometry|linear/matmul_onednn)\\.h")
+set(lent
+    "kernels/(conv/(conv_geometry|matmul_shape)|linear/matmul_onednn)\\.h|kernels/conv/matrix_product_cuda[a-z_]*\\.(h|cuh)")
 set(rows
   # folder of the including file          what it may include, as regular expressions
   "kernels/core                           -"
   "kernels/register                       kernels/"
   "kernels/cuda                           kernels/"
   # A block of convolutions normalises between them and adds its input.
-  "kernels/conv                           kernels/core/ kernels/norm/ kernels/elementwise/elementwise\\.h ${lent}"
-  "kernels/[a-z0-9_]+                     kernels/core/ ${lent}"
+  "kernels/conv                           kernels/core/ kernels/cuda/ kernels/norm/ kernels/elementwise/elementwise\\.h ${lent}"
+  "kernels/[a-z0-9_]+                     kernels/core/ kernels/cuda/ ${lent}"
   "autograd                               kernels/[a-z0-9_]+/[a-z0-9_]+\\.h"
   "data                                   kernels/core/ kernels/image/"
   "nas/space                              ${plain_core}"
@@ -39,8 +40,9 @@ set(rows
 set(heavy "^(CLI/|CLI\\.hpp|nlohmann/|toml\\+\\+|toml\\.hpp|spdlog/|fmt/|yaml-cpp/|dnnl|oneapi/)")
 set(heavy_but_light "^nlohmann/json_fwd\\.hpp$")
 set(vendor "^(dnnl|oneapi/|cuda|cudnn|cublas|nccl)")
-# A file's name says which vendor it knows.
-set(vendor_file "(_|^)(onednn|cuda|cudnn|cublas|nccl)(_[a-z_]+)?\\.(h|cc|cu|cuh)$")
+# A file's name says which vendor it knows; in the plug-in's own folders every file knows CUDA.
+set(vendor_file "(_|^)(onednn|cuda|cudnn|cublas|cublaslt|nccl)(_[a-z0-9_]+)?\\.(h|cc|cu|cuh)$")
+set(vendor_folder "(^|/)kernels/cuda(/|$)")
 
 if(NOT IS_DIRECTORY "${ROOT}")
   message(FATAL_ERROR "check_includes: ROOT is not a folder: '${ROOT}'")
@@ -84,6 +86,10 @@ endfunction()
 foreach(file IN LISTS files)
   get_filename_component(folder "${file}" DIRECTORY)
   get_filename_component(name "${file}" NAME)
+  set(knows_vendor FALSE)
+  if(name MATCHES "${vendor_file}" OR folder MATCHES "${vendor_folder}")
+    set(knows_vendor TRUE)
+  endif()
   file(STRINGS "${ROOT}/${file}" lines REGEX "^[ \t]*#[ \t]*include[ \t]*[<\"]")
   foreach(line IN LISTS lines)
     if(NOT line MATCHES "#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"]")
@@ -92,11 +98,11 @@ foreach(file IN LISTS files)
     set(bracket "${CMAKE_MATCH_1}")
     set(included "${CMAKE_MATCH_2}")
     if(bracket STREQUAL "<")
-      if(name MATCHES "\\.h$" AND NOT name MATCHES "${vendor_file}" AND included MATCHES "${heavy}"
+      if(name MATCHES "\\.h$" AND NOT knows_vendor AND included MATCHES "${heavy}"
          AND NOT included MATCHES "${heavy_but_light}")
         fault("a heavy header belongs in a .cc file")
       endif()
-      if(included MATCHES "${vendor}" AND NOT name MATCHES "${vendor_file}")
+      if(included MATCHES "${vendor}" AND NOT knows_vendor)
         fault("only a file whose name names the library may include a vendor's header")
       endif()
       if(included MATCHES "^(${own_layers})/")
@@ -109,7 +115,8 @@ foreach(file IN LISTS files)
       continue()
     endif()
     get_filename_component(included_name "${included}" NAME)
-    if(included_name MATCHES "${vendor_file}" AND NOT name MATCHES "${vendor_file}")
+    if((included_name MATCHES "${vendor_file}" OR included MATCHES "${vendor_folder}")
+       AND NOT knows_vendor)
       fault("only a file whose name names the library may include what is built on it")
     endif()
     check_row("${folder}" "${included}" allowed)

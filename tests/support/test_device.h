@@ -1,9 +1,10 @@
-// The device that a test runs on: the CPU, or what NASENGINE_TEST_DEVICE says: `emulated`, the CUDA
-// plug-in on the CPU, or `cuda:N`, a card. Either has memory that the test may read and write, so
-// that the bodies of tests need not know of it.
+// The device that a test runs on: the CPU, or what NASENGINE_TEST_DEVICE says as DEVICE=PLUGIN:
+// `emulated`, CUDA on the CPU, or `cuda:N`, a card. Either has memory that the test may read and
+// write, so that the bodies of tests need not know of it.
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -19,9 +20,13 @@
 
 namespace nasengine {
 
+inline std::string TestDeviceText() {
+  const char* text = std::getenv("NASENGINE_TEST_DEVICE");
+  return text == nullptr || *text == '\0' ? "cpu" : text;
+}
 inline std::string TestDeviceName() {
-  const char* name = std::getenv("NASENGINE_TEST_DEVICE");
-  return name == nullptr || *name == '\0' ? "cpu" : name;
+  const std::string text = TestDeviceText();
+  return text.substr(0, text.find('='));
 }
 inline bool OnEmulatedDevice() { return TestDeviceName() == "emulated"; }
 
@@ -32,8 +37,12 @@ inline std::unique_ptr<DeviceBackend> OpenTestDevice(KernelRegistry& registry,
   const std::string name = TestDeviceName();
   if (name == "cpu") return MakeCpuBackend();
   const Device device = ParseDevice(OnEmulatedDevice() ? "cuda:0" : name);
+  const std::string text = TestDeviceText();
+  const std::string plugin = text.substr(std::min(text.find('=') + 1, text.size()));
+  // The host reads what kernels wrote without asking whether they are done.
+  setenv("CUDA_LAUNCH_BLOCKING", "1", 1);
   try {
-    return OpenDevicePlugin(device, {.path = {}, .host_visible = true}, registry);
+    return OpenDevicePlugin(device, {.path = plugin, .host_visible = true}, registry);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kDevice) throw;
     missing = error.what();

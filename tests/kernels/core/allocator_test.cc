@@ -56,6 +56,9 @@ class LimitedBackend final : public DeviceBackend {
   }
   double Seconds(const std::function<void()>& work) override { return cpu_->Seconds(work); }
   std::unique_ptr<UploadQueue> MakeUploadQueue() override { return cpu_->MakeUploadQueue(); }
+  bool host_visible() const override { return true; }
+  std::size_t free_bytes() const override { return limit_bytes_ - held_bytes_; }
+  std::unique_ptr<DeviceBackend> ForPlanning() override { return cpu_->ForPlanning(); }
   std::size_t held_bytes() const { return held_bytes_; }
 
  private:

@@ -171,8 +171,11 @@ TEST(RunConfigTest, ValidatesWords) {
             "--dtype: found 'f16', accepted: f32, bf16");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.init = "zero"; }),
             "--init: found 'zero', accepted: inherited, random");
-  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.device = "cuda:0"; }),
-            "no CUDA backend in this build (asked for cuda:0); use --device cpu");
+  RunConfig on_cuda;
+  on_cuda.device = "cuda:0";
+  EXPECT_NO_THROW(ValidateConfig(on_cuda, kAlgorithms));
+  EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.device = "cuda:x"; }),
+            "--device: found 'cuda:x', expected cpu or cuda:N");
   EXPECT_EQ(ValidateMessage([](RunConfig& c) { c.device = "tpu"; }),
             "--device: found 'tpu', expected cpu or cuda:N");
 }
