@@ -101,7 +101,9 @@ struct Thread {
   Status status = Status::kDone;
   Place place{};
   unsigned mask = 0;
-  std::size_t shown = 0;  // which exchange of the warp this lane took part in
+  std::size_t shown = 0;      // which exchange of the warp this lane took part in last
+  std::size_t barriers = 0;   // of the block that it has been at
+  std::size_t exchanges = 0;  // of the warp
   LaneWords words{};
   std::vector<PendingCopy> copies;
   std::vector<std::size_t> groups;  // ends within `copies`
@@ -156,6 +158,7 @@ struct Warp {
   static constexpr std::size_t kKept = 64;
   std::array<std::array<LaneWords, kLanes>, kKept> shown;
   std::size_t exchanges = 0;
+  std::array<char, 2> barriers{};  // for ThreadSanitizer
 };
 
 // The order of things that have no order on a device.
@@ -188,7 +191,8 @@ class Order {
 class Grid {
  public:
   static Grid& Get() {
-    static Grid grid;
+    // Never destroyed: fibers that were left half-way have nobody to end them.
+    static Grid& grid = *new Grid;
     return grid;
   }
 
@@ -220,9 +224,12 @@ class Grid {
   int lane() const { return static_cast<int>(current_ % kLanes); }
 
   void SyncBlock(Place place) {
-    Arrive(this);
+    // By turns: who is still on the way out of one barrier must not take over what a faster thread
+    // has released at the next.
+    char* barrier = &barriers_[threads_[current_]->barriers++ % 2];
+    Arrive(barrier);
     Wait(Status::kAtBlock, place);
-    Depart(this);
+    Depart(barrier);
   }
 
   const std::array<LaneWords, kLanes>& ExchangeLanes(unsigned mask, const LaneWords& words,
@@ -235,9 +242,10 @@ class Grid {
       thread.words = words;
       thread.mask = mask;
     }
-    Arrive(&warp);
+    char* barrier = &warp.barriers[thread.exchanges++ % 2];
+    Arrive(barrier);
     Wait(Status::kAtWarp, place);
-    Depart(&warp);
+    Depart(barrier);
     return warp.shown[thread.shown % Warp::kKept];
   }
 
@@ -280,8 +288,10 @@ class Grid {
 
   static void Enter(void* data) {
     const GridLaunch& launch = *static_cast<const GridLaunch*>(data);
-    launch.body(launch.arguments);
     Grid& grid = Get();
+    Depart(&grid.began_);
+    launch.body(launch.arguments);
+    Arrive(&grid.ended_);
     Thread& own = *grid.threads_[grid.current_];
     {
       const Unwatched unwatched;
@@ -300,9 +310,18 @@ class Grid {
       thread.status = Status::kReady;
       thread.copies.clear();
       thread.groups.clear();
+      thread.barriers = thread.exchanges = 0;
       thread.fiber.Start(Enter, const_cast<GridLaunch*>(launch_));
     }
     order.Fill(turns_, count_);
+    // What happened before a block has happened for its threads, and what they do has for whoever
+    // comes after: races between blocks are not what this finds.
+    Arrive(&began_);
+    RunThreads(order);
+    Depart(&ended_);
+  }
+
+  void RunThreads(Order& order) {
     while (failure_.empty()) {
       bool ran = false;
       for (const std::uint32_t i : turns_) {
@@ -379,6 +398,10 @@ class Grid {
   }
 
   const GridLaunch* launch_ = nullptr;
+  // Only their addresses matter, to ThreadSanitizer.
+  std::array<char, 2> barriers_{};
+  char began_ = 0;
+  char ended_ = 0;
   std::string failure_;
   ThreadIndices indices_;
   std::size_t count_ = 0;

@@ -162,6 +162,49 @@ TEST_F(BatchNormTest, ImplementationsAgreeForFewRows) {
   for (const std::int64_t rows : {1, 2, 7, 129})
     ExpectAllAgree({rows, 1, 1, 19}, Activation::kRelu);
   ExpectAllAgree({1, 1, 3, 1280}, Activation::kNone);
+  ExpectAllAgree({1, 3, 3, 2100}, Activation::kRelu6);
+  ExpectAllAgree({2, 1, 5, 1283}, Activation::kRelu);
+}
+
+// Parts of larger tensors begin anywhere: no vector may be taken for granted.
+TEST_F(BatchNormTest, PartsOfTensorsGiveTheSameAsWholeOnes) {
+  const Shape shape{2, 5, 5, 16};
+  for (const DType dtype : kStorageTypes) {
+    const auto unaligned = [&](const Tensor& whole) {
+      const Tensor larger = Filled({whole.elements() + 1}, 9, whole.dtype());
+      const Tensor part = larger.Slice(1, whole.shape());
+      std::memcpy(part.data(), whole.data(), static_cast<std::size_t>(whole.bytes()));
+      return part;
+    };
+    const Layer whole = MakeLayer(shape, dtype);
+    Layer part = MakeLayer(shape, dtype);
+    for (Tensor* tensor :
+         {&part.x, &part.y, &part.dy, &part.dx, &part.gamma, &part.beta, &part.mean, &part.inv_std,
+          &part.running_mean, &part.running_var, &part.dgamma, &part.dbeta}) {
+      *tensor = unaligned(*tensor);
+    }
+    const auto expect_close = [](const Tensor& a, const Tensor& b) {
+      for (std::int64_t i = 0; i < a.elements(); ++i) {
+        ASSERT_NEAR(Get(a, i), Get(b, i), 1e-5 + 0x1p-7 * std::abs(Get(a, i))) << i;
+      }
+    };
+    ExpectImplementationsAgree<BatchNormForward>(Forward(part, Activation::kRelu));
+    ExpectImplementationsAgree<BatchNormInference>(Inference(part, Activation::kRelu));
+    ExpectImplementationsAgree<BatchNormBackward>(Backward(part, Activation::kRelu));
+    // Into the parts themselves, which the comparison above replaces by tensors of their own.
+    for (const Layer* layer : {&whole, &part}) {
+      Ours<BatchNormForward>().run(context(), Forward(*layer, Activation::kRelu));
+    }
+    std::memcpy(part.mean.data(), whole.mean.data(), static_cast<std::size_t>(whole.mean.bytes()));
+    std::memcpy(part.inv_std.data(), whole.inv_std.data(),
+                static_cast<std::size_t>(whole.inv_std.bytes()));
+    for (const Layer* layer : {&whole, &part}) {
+      Ours<BatchNormBackward>().run(context(), Backward(*layer, Activation::kRelu));
+    }
+    expect_close(whole.y, part.y);
+    expect_close(whole.dx, part.dx);
+    expect_close(whole.running_var, part.running_var);
+  }
 }
 
 // Results of 8 MiB are written past the caches, but not in place.
