@@ -60,5 +60,6 @@ struct Conv2dBackwardWeights {
 void RegisterConv2dReference(KernelRegistry& registry);
 void RegisterConv2dCudnn(KernelRegistry& registry);
 void RegisterConv2dOnednn(KernelRegistry& registry);
+void RegisterConv2dCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -71,5 +71,6 @@ void RegisterDepthwiseConvReference(KernelRegistry& registry);
 void RegisterDepthwiseConvCudnn(KernelRegistry& registry);
 void RegisterDepthwiseConvHighway(KernelRegistry& registry);
 void RegisterDepthwiseConvOnednn(KernelRegistry& registry);
+void RegisterDepthwiseConvCuda(KernelRegistry& registry);
 
 }  // namespace nasengine
