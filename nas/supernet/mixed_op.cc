@@ -12,9 +12,11 @@ namespace nasengine {
 namespace {
 
 double Inner(Context& context, const Tensor& a, const Tensor& b) {
-  float result = 0;
-  Dispatch<InnerProduct>(context, {.a = a, .b = b, .result = View{&result, Shape{1}, DType::kF32}});
-  return result;
+  const Tensor result = context.Empty({1}, DType::kF32, MemoryCategory::kActivations);
+  Dispatch<InnerProduct>(context, {.a = a, .b = b, .result = result});
+  float value = 0;
+  context.backend().CopyToHost(&value, result.data(), sizeof(value));
+  return value;
 }
 
 bool IsAskedFor(const GateGradients& gates, int candidate) {
