@@ -62,7 +62,6 @@ namespace nasengine::cuda::emulation {
 struct Fiber::State {
   std::byte* memory = nullptr;  // a page that nobody may touch, then the stack
   std::size_t guard_bytes = 0;
-  std::size_t number = 0;
   Entry entry = nullptr;
   void* argument = nullptr;
 #ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
@@ -138,12 +137,10 @@ void Fiber::State::MakeFirstFrame() {
 #endif
 #if defined(__SANITIZE_THREAD__)
   own_tsan = __tsan_create_fiber(0);
-  __tsan_set_fiber_name(own_tsan, ("thread " + std::to_string(number) + " of a block").c_str());
 #endif
 }
 
-Fiber::Fiber(std::size_t number) : state_(std::make_unique<State>()) {
-  state_->number = number;
+Fiber::Fiber() : state_(std::make_unique<State>()) {
   state_->guard_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   void* memory = mmap(nullptr, state_->guard_bytes + kStackBytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -161,9 +158,13 @@ Fiber::~Fiber() {
   munmap(state_->memory, state_->guard_bytes + kStackBytes);
 }
 
-void Fiber::Start(Entry entry, void* argument) {
+void Fiber::Start(Entry entry, void* argument, [[maybe_unused]] std::size_t number) {
   state_->entry = entry;
   state_->argument = argument;
+#if defined(__SANITIZE_THREAD__)
+  const std::string name = "thread " + std::to_string(number) + " of a block";
+  __tsan_set_fiber_name(state_->own_tsan, name.c_str());
+#endif
 }
 
 void Fiber::Abandon() {
