@@ -74,11 +74,13 @@ void RunComposed(Context& context, const typename Op::Args& args) {
   Composition::Run(context, how, args);
 }
 
-// How: ByPolicy or ByReference.
+// How: ByPolicy, on any device, or ByReference.
 template <class Op, class Composition, class How>
-void Register(KernelRegistry& registry, Impl impl, const char* name) {
+void Register(KernelRegistry& registry, Impl impl, const char* name,
+              DeviceType device = DeviceType::kCpu) {
   registry.Register(KernelEntry<Op>{.impl = impl,
                                     .name = name,
+                                    .device = device,
                                     .declines = nullptr,
                                     .workspace_bytes =
                                         [](Context& context, const typename Op::Args& args) {

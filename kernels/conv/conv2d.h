@@ -58,6 +58,8 @@ struct Conv2dBackwardWeights {
 
 // One registration function per implementation; kernels/register calls them.
 void RegisterConv2dReference(KernelRegistry& registry);
+void RegisterConv2dCudnn(KernelRegistry& registry);
 void RegisterConv2dOnednn(KernelRegistry& registry);
+void RegisterConv2dCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

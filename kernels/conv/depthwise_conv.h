@@ -68,7 +68,9 @@ struct DepthwiseConvBackwardWeights {
 
 // One registration function per implementation; kernels/register calls them.
 void RegisterDepthwiseConvReference(KernelRegistry& registry);
+void RegisterDepthwiseConvCudnn(KernelRegistry& registry);
 void RegisterDepthwiseConvHighway(KernelRegistry& registry);
 void RegisterDepthwiseConvOnednn(KernelRegistry& registry);
+void RegisterDepthwiseConvCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -160,6 +160,7 @@ struct MbconvBackward {
 // second by whatever the policy gives them.
 void RegisterMbconvReference(KernelRegistry& registry);
 void RegisterMbconvComposed(KernelRegistry& registry);
+void RegisterMbconvComposedCuda(KernelRegistry& registry);
 void RegisterMbconvHighway(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -174,9 +174,10 @@ struct Composition {
 };
 
 template <class How>
-void Register(KernelRegistry& registry, Impl impl, const char* name) {
-  composition::Register<MbconvForward, Composition, How>(registry, impl, name);
-  composition::Register<MbconvBackward, Composition, How>(registry, impl, name);
+void Register(KernelRegistry& registry, Impl impl, const char* name,
+              DeviceType device = DeviceType::kCpu) {
+  composition::Register<MbconvForward, Composition, How>(registry, impl, name, device);
+  composition::Register<MbconvBackward, Composition, How>(registry, impl, name, device);
 }
 
 }  // namespace
@@ -194,6 +195,10 @@ void RegisterMbconvReference(KernelRegistry& registry) {
 
 void RegisterMbconvComposed(KernelRegistry& registry) {
   Register<ByPolicy>(registry, Impl::kVendor, "composed");
+}
+
+void RegisterMbconvComposedCuda(KernelRegistry& registry) {
+  Register<ByPolicy>(registry, Impl::kVendor, "composed", DeviceType::kCuda);
 }
 
 }  // namespace nasengine

@@ -13,7 +13,8 @@
 
 namespace nasengine {
 
-// The weights of a block in the order in which our kernel reads them, for one instruction set.
+// The weights of a block in the order in which our kernel for the CPU reads them, for one
+// instruction set. On other devices there are none.
 struct PackedMbconv {
   // Parts of the expanded channels, each packed for itself: as many as threads share them, or 1
   // where threads share the rows instead.
@@ -38,8 +39,8 @@ struct MbconvInference {
     Stage expand;
     Stage depthwise;
     Stage project;
-    // What PackMbconv made of these weights; whoever holds them keeps it. Without, others than ours
-    // serve.
+    // What PackMbconv made of these weights; whoever holds them keeps it. Without, others than our
+    // kernel for the CPU serve.
     const PackedMbconv* packed = nullptr;
     View y;
   };
@@ -55,6 +56,7 @@ PackedMbconv PackMbconv(Context& context, const MbconvInference::Args& args);
 // `composed` run the block's operators one after another.
 void RegisterMbconvInferenceReference(KernelRegistry& registry);
 void RegisterMbconvInferenceComposed(KernelRegistry& registry);
+void RegisterMbconvInferenceComposedCuda(KernelRegistry& registry);
 void RegisterMbconvInferenceHighway(KernelRegistry& registry);
 
 }  // namespace nasengine

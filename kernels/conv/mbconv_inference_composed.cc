@@ -60,4 +60,9 @@ void RegisterMbconvInferenceComposed(KernelRegistry& registry) {
       registry, Impl::kVendor, "composed");
 }
 
+void RegisterMbconvInferenceComposedCuda(KernelRegistry& registry) {
+  composition::Register<MbconvInference, Composition, composition::ByPolicy>(
+      registry, Impl::kVendor, "composed", DeviceType::kCuda);
+}
+
 }  // namespace nasengine

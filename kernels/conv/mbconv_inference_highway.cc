@@ -138,7 +138,7 @@ void Run(Context& context, const MbconvInference::Args& args) {
 
 std::string Declines(const MbconvInference::Args& args) {
   const MbconvGeometry& g = args.geometry;
-  if (args.packed == nullptr) return "takes packed weights only";
+  if (args.packed == nullptr || !args.packed->project.defined()) return "takes packed weights only";
   if (g.kernel != 3 && g.kernel != 5 && g.kernel != 7) {
     return StrCat("takes kernels 3, 5 and 7, not ", g.kernel);
   }
@@ -154,6 +154,7 @@ Tensor Floats(Context& context, std::int64_t floats) {
 
 PackedMbconv PackMbconv(Context& context, const MbconvInference::Args& args) {
   CheckArguments(args);
+  if (context.device().type != DeviceType::kCpu) return {};
   const MbconvGeometry& g = args.geometry;
   PackedMbconv packed{.slices = SlicesFor(context, g)};
   packed.project = Floats(context, mbconv::PackedSize(g.expanded, g.c_out));

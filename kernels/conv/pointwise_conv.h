@@ -58,6 +58,8 @@ struct PointwiseConvBackwardWeights {
 
 // One registration function per implementation; kernels/register calls them.
 void RegisterPointwiseConvReference(KernelRegistry& registry);
+void RegisterPointwiseConvCublaslt(KernelRegistry& registry);
 void RegisterPointwiseConvOnednn(KernelRegistry& registry);
+void RegisterPointwiseConvCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -60,6 +60,7 @@ double PointwiseInference::ErrorScale(const Args& args, int output) {
 }
 
 Tensor PackPointwise(Context& context, ConstView w) {
+  if (context.device().type != DeviceType::kCpu) return {};
   const std::int64_t c_out = w.shape[0];
   const std::int64_t c_in = w.shape[1];
   Tensor packed =
@@ -78,13 +79,19 @@ void RegisterPointwiseInferenceComposed(KernelRegistry& registry) {
       registry, Impl::kVendor, "composed");
 }
 
+void RegisterPointwiseInferenceComposedCuda(KernelRegistry& registry) {
+  composition::Register<PointwiseInference, Composition, composition::ByPolicy>(
+      registry, Impl::kVendor, "composed", DeviceType::kCuda);
+}
+
 void RegisterPointwiseInferenceHighway(KernelRegistry& registry) {
   registry.Register(KernelEntry<PointwiseInference>{
       .impl = Impl::kOurs,
       .name = "highway",
       .declines =
           [](Context&, const PointwiseInference::Args& args) {
-            return std::string(args.packed == nullptr ? "takes packed weights only" : "");
+            const bool packed = args.packed != nullptr && args.packed->defined();
+            return std::string(packed ? "" : "takes packed weights only");
           },
       .workspace_bytes = nullptr,
       .run = Run,

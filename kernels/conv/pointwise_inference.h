@@ -22,7 +22,7 @@ struct PointwiseInference {
     ConstView w;
     ConstView bias;
     Activation activation = Activation::kNone;
-    // What PackPointwise made of w. Without, others than ours serve.
+    // What PackPointwise made of w. Without, others than our kernel for the CPU serve.
     const Tensor* packed = nullptr;
     View y;
   };
@@ -30,13 +30,15 @@ struct PointwiseInference {
   static double ErrorScale(const Args& args, int output);
 };
 
-// w in the order in which our kernel reads it, for one instruction set.
+// w in the order in which our kernel for the CPU reads it, for one instruction set; not defined on
+// other devices.
 Tensor PackPointwise(Context& context, ConstView w);
 
 // One registration function per implementation; kernels/register calls them. The reference and
 // `composed` are those of pointwise_conv.h.
 void RegisterPointwiseInferenceReference(KernelRegistry& registry);
 void RegisterPointwiseInferenceComposed(KernelRegistry& registry);
+void RegisterPointwiseInferenceComposedCuda(KernelRegistry& registry);
 void RegisterPointwiseInferenceHighway(KernelRegistry& registry);
 
 }  // namespace nasengine

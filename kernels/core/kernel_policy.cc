@@ -89,6 +89,10 @@ KernelPolicy::KernelPolicy(KernelPolicyTable table) : KernelPolicy() {
   table_ = std::make_shared<const KernelPolicyTable>(std::move(table));
 }
 
+void KernelPolicy::SetOrder(std::string op, std::vector<Impl> order) {
+  orders_.insert_or_assign(std::move(op), std::move(order));
+}
+
 KernelChoice KernelPolicy::Choose(std::string_view op, const KernelShape& shape,
                                   int threads) const {
   KernelChoice choice;
@@ -96,7 +100,11 @@ KernelChoice KernelPolicy::Choose(std::string_view op, const KernelShape& shape,
     const ThreadClass thread_class = threads == 1 ? ThreadClass::kOne : ThreadClass::kMore;
     choice.row = NearestRow(table_->rows, op, shape, thread_class);
   }
-  if (choice.row != nullptr) choice.order = choice.row->order;
+  if (choice.row != nullptr) {
+    choice.order = choice.row->order;
+  } else if (const auto own = orders_.find(op); own != orders_.end()) {
+    choice.order = own->second;
+  }
   for (Impl impl : default_order_) {
     if (std::ranges::find(choice.order, impl) == choice.order.end()) choice.order.push_back(impl);
   }

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,12 +71,16 @@ class KernelPolicy {
   // is ours, vendor, reference.
   explicit KernelPolicy(KernelPolicyTable table);
 
+  // The order for `op` where nothing was measured; what is left of ours, vendor, reference follows.
+  void SetOrder(std::string op, std::vector<Impl> order);
+
   KernelChoice Choose(std::string_view op, const KernelShape& shape, int threads) const;
   // Null without measurements.
   const KernelPolicyTable* table() const { return table_.get(); }
 
  private:
   std::vector<Impl> default_order_;
+  std::map<std::string, std::vector<Impl>, std::less<>> orders_;
   std::shared_ptr<const KernelPolicyTable> table_;
 };
 

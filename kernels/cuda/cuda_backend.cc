@@ -145,6 +145,7 @@ class PlanningBackend final : public CudaBackend {
   std::size_t free_bytes() const override { return real_.free_bytes(); }
   cudaStream_t stream() const override { return real_.stream(); }
   int multiprocessors() const override { return real_.multiprocessors(); }
+  CudaBackend& real() override { return real_; }
 
   void* Allocate(std::size_t bytes) override {
     void* data = mmap(nullptr, std::max<std::size_t>(bytes, 1), PROT_NONE,

@@ -18,6 +18,8 @@ class CudaBackend : public DeviceBackend {
   virtual cudaStream_t stream() const = 0;
   // For the sizes of grids: blocks enough to fill the device.
   virtual int multiprocessors() const = 0;
+  // Itself, or the device behind a backend for planning: where plans may be tried.
+  virtual CudaBackend& real() { return *this; }
 };
 
 // Throws kDevice, "no CUDA device (...)", where there is none of this number. `host_visible`: see

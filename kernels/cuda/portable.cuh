@@ -193,6 +193,15 @@ __device__ __forceinline__ void Opaque(T*& pointer) {
 #endif
 }
 
+// Hides what an index is, so that what is loaded with it in a loop is not kept in registers.
+__device__ __forceinline__ void Opaque(int& index) {
+#ifdef __CUDA_ARCH__
+  asm volatile("" : "+r"(index));
+#else
+  (void)index;
+#endif
+}
+
 // Copies `kBytes` (4, 8 or 16, both sides so aligned) from global to shared memory beside the
 // thread's further work; where !inside, zeros arrive and `global` is not read. Grouped by
 // AsyncCommit; there once AsyncWait<n> leaves at most the last n groups of this thread pending, for

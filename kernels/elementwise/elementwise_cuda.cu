@@ -57,7 +57,7 @@ void DropoutCuda(Context& context, const Dropout::Args& args) {
 
 // Blocks of the first stage: a thread's loop runs more than once only where all are busy.
 std::int64_t ProductBlocks(const Context& context, const InnerProduct::Args& args) {
-  constexpr int kBlocksPerMultiprocessor = 4;
+  constexpr int kBlocksPerMultiprocessor = 8;
   const std::int64_t vectors = cuda::DivideUp(args.a.bytes(), 16);
   const std::int64_t useful =
       cuda::DivideUp(vectors, cuda::kProductThreads * cuda::kProductVectors);

@@ -54,6 +54,8 @@ struct LinearBackwardWeights {
 
 // One registration function per implementation; kernels/register calls them.
 void RegisterLinearReference(KernelRegistry& registry);
+void RegisterLinearCublaslt(KernelRegistry& registry);
 void RegisterLinearOnednn(KernelRegistry& registry);
+void RegisterLinearCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -154,7 +154,7 @@ __device__ __forceinline__ void GuessMean(const T* x, const NormShape& shape, fl
 
 // partial = sums of x - shift and of its square; shift (c), the same in all blocks. rows >= 1.
 template <class T, int V>
-__global__ void __launch_bounds__(kNormThreads)
+__global__ void __launch_bounds__(kNormThreads, V > 4 ? 2 : 3)
     NormStatistics(const T* __restrict__ x, NormShape shape, float* __restrict__ shift,
                    double* __restrict__ partial) {
   NAS_DYNAMIC_SHARED(double, shared);

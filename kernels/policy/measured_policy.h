@@ -21,7 +21,8 @@ std::span<const BuiltinFile> MeasuredPolicies();
 KernelPolicy ChoosePolicy(std::span<const std::string> capabilities,
                           std::span<const BuiltinFile> files, const KernelRegistry& registry);
 
-// ChoosePolicy of this program's files.
+// ChoosePolicy of this program's files; on a CUDA device without one, dense products are the
+// vendor's first.
 KernelPolicy MeasuredPolicy(const DeviceBackend& backend, const KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -86,5 +86,6 @@ struct GlobalAvgPoolBackward {
 // One registration function per implementation; kernels/register calls them.
 void RegisterPoolReference(KernelRegistry& registry);
 void RegisterPoolHighway(KernelRegistry& registry);
+void RegisterPoolCuda(KernelRegistry& registry);
 
 }  // namespace nasengine

@@ -18,6 +18,7 @@ set(rows
   "kernels/core                           -"
   "kernels/register                       kernels/"
   "kernels/cuda                           kernels/"
+  "kernels/policy                         kernels/"
   # A block of convolutions normalises between them and adds its input.
   "kernels/conv                           kernels/core/ kernels/cuda/ kernels/norm/ kernels/elementwise/elementwise\\.h ${lent}"
   "kernels/[a-z0-9_]+                     kernels/core/ kernels/cuda/ ${lent}"

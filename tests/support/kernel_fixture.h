@@ -113,8 +113,12 @@ class KernelFixture : public ::testing::Test {
     SetEmulatedOrder("forward");
   }
 
+  // That of the test's device, or the CPU's where the device has none.
   template <class Op>
   const KernelEntry<Op>& Ours() const {
+    for (const KernelEntry<Op>& entry : registry_.Entries<Op>()) {
+      if (entry.impl == Impl::kOurs && entry.device == context_.device().type) return entry;
+    }
     return registry_.Entry<Op>(Impl::kOurs);
   }
 

@@ -20,6 +20,10 @@ class MbconvInferenceTest : public KernelFixture {
     MbconvInference::Args args;
   };
 
+  // Whether there is a kernel of ours, of packed weights.
+  static constexpr const char* kOnlyOnCpu = "our kernel is for the CPU";
+  bool OnCpu() { return context().device().type == DeviceType::kCpu; }
+
   // The arguments point into `block`. Residual where the sizes allow it, without an expansion where
   // expanded is c_in.
   void Make(const MbconvGeometry& g, Activation activation, Block& block) {
@@ -112,6 +116,7 @@ TEST_F(MbconvInferenceTest, AnEmptyBatchWritesNothing) {
 }
 
 TEST_F(MbconvInferenceTest, SlicesPackedForOtherThreadsGiveTheSameResult) {
+  if (!OnCpu()) GTEST_SKIP() << kOnlyOnCpu;
   Block block;
   Make({1, 14, 14, 24, 144, 24, 5, 1}, Activation::kRelu6, block);
   ASSERT_EQ(block.packed.slices, 2);
@@ -123,6 +128,7 @@ TEST_F(MbconvInferenceTest, SlicesPackedForOtherThreadsGiveTheSameResult) {
 }
 
 TEST_F(MbconvInferenceTest, TheSameCallGivesTheSameBits) {
+  if (!OnCpu()) GTEST_SKIP() << kOnlyOnCpu;
   for (const std::int64_t h : {14, 64}) {
     Block block;
     Make({2, h, h, 16, 96, 16, 5, 1}, Activation::kRelu6, block);
@@ -133,6 +139,7 @@ TEST_F(MbconvInferenceTest, TheSameCallGivesTheSameBits) {
 }
 
 TEST_F(MbconvInferenceTest, RunsWithoutPackedWeightsButNotByOurs) {
+  if (!OnCpu()) GTEST_SKIP() << kOnlyOnCpu;
   Block block;
   Make({1, 14, 14, 16, 64, 16, 3, 1}, Activation::kRelu6, block);
   block.args.packed = nullptr;

@@ -118,6 +118,16 @@ TEST(KernelPolicyTest, ManyThreadsShareAClass) {
   EXPECT_EQ(policy.Choose("op", kShape, 64).order.front(), Impl::kVendor);
 }
 
+TEST(KernelPolicyTest, AnOrderOfItsOwnYieldsToMeasurements) {
+  KernelPolicy policy = PolicyOf({Row(kShape, {Impl::kReference, Impl::kOurs})});
+  policy.SetOrder("op", {Impl::kVendor});
+  policy.SetOrder("op2", {Impl::kVendor});
+  EXPECT_EQ(policy.Choose("op", kShape, 1).order.front(), Impl::kReference);
+  EXPECT_EQ(policy.Choose("op2", kShape, 1).order,
+            (std::vector{Impl::kVendor, Impl::kOurs, Impl::kReference}));
+  EXPECT_EQ(policy.Choose("op3", kShape, 1).order, kDefault);
+}
+
 TEST(KernelChoicesTest, AnswersEveryQuestionOnce) {
   const KernelPolicy policy = PolicyOf({Row(kShape, kVendorFirst)});
   constexpr const char* kOp = "op";

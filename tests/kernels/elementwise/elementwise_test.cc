@@ -191,6 +191,57 @@ TEST_F(ElementwiseTest, DropoutMasksAreTheStreamsInEveryImplementation) {
   }
 }
 
+// Every bit of a number counts: at a rate of exactly it the element is kept, just above dropped.
+TEST_F(ElementwiseTest, DropoutComparesWithTheStreamsVeryNumbers) {
+  const Rng rng(0xdeadbeef, RngPurpose::kDropout);
+  const Shape shape = {37};
+  const Tensor x = Filled(shape, 1);
+  const Tensor y = Filled(shape, 9);
+  for (const std::uint64_t step : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+    for (std::int64_t i = 0; i < 37; ++i) {
+      const float uniform = rng.Uniform(step, static_cast<std::uint64_t>(i));
+      ASSERT_LT(uniform, 1 - 0x1p-23f);
+      Dispatch<Dropout>(context(), {x, uniform, rng, step, y});
+      EXPECT_NE(Get(y, i), 0) << i;
+      Dispatch<Dropout>(context(), {x, uniform + 0x1p-24f, rng, step, y});
+      EXPECT_EQ(Get(y, i), 0) << i;
+    }
+  }
+}
+
+// Parts of larger tensors begin anywhere: no vector may be taken for granted.
+TEST_F(ElementwiseTest, PartsOfTensorsAgreeWithTheReference) {
+  const Rng rng(42, RngPurpose::kDropout);
+  for (const DType dtype : kStorageTypes) {
+    for (const std::int64_t size : {1, 7, 1031}) {
+      const auto part = [&](std::uint64_t stream, std::int64_t offset, DType type) {
+        return RandomTensor({size + offset}, stream, type).Slice(offset, {size});
+      };
+      const Tensor a = part(1, 1, dtype), b = part(2, 2, dtype), y = part(3, 3, dtype);
+      const DType other = dtype == DType::kF32 ? DType::kBf16 : DType::kF32;
+      ExpectImplementationsAgree<Add>({a, b, y});
+      ExpectImplementationsAgree<Axpy>({-0.37f, a, b});
+      ExpectImplementationsAgree<Scale>({-0.37f, a, y});
+      ExpectImplementationsAgree<InnerProduct>({a, b, Filled({1}, 9)});
+      ExpectImplementationsAgree<Cast>({a, part(4, 1, other)});
+      ExpectImplementationsAgree<Dropout>({a, 0.5f, rng, 3, y});
+      // Outputs of the comparison are tensors of their own: once more into parts.
+      const Tensor whole = Filled({size}, 0, dtype);
+      Dispatch<Add>(context(), {a, b, whole});
+      Dispatch<Add>(context(), {a, b, y});
+      for (std::int64_t i = 0; i < size; ++i) ASSERT_EQ(Get(y, i), Get(whole, i)) << i;
+      // The elements around a part are another's, wherever it begins.
+      for (const std::int64_t offset : {1, 32}) {
+        const Tensor larger = Filled({offset + size + 1}, 9, dtype);
+        Dispatch<Scale>(context(),
+                        {1, RandomTensor({size}, 1, dtype), larger.Slice(offset, {size})});
+        EXPECT_EQ(Get(larger, offset - 1), 9);
+        EXPECT_EQ(Get(larger, offset + size), 9);
+      }
+    }
+  }
+}
+
 struct Rounding {
   std::uint32_t wide;
   std::uint16_t narrow;
@@ -226,6 +277,11 @@ TEST_F(ElementwiseTest, CastRoundsToNearestEven) {
     entry.run(context(), {x, y});
     for (std::int64_t i = 0; i < kCount; ++i) {
       const Rounding& expected = kCases[static_cast<std::size_t>(i) % std::size(kCases)];
+      // What else a NaN says is the processor's.
+      if (entry.device != DeviceType::kCpu && std::isnan(Widen({expected.narrow}))) {
+        EXPECT_TRUE(std::isnan(Widen(y.As<BFloat16>()[i]))) << std::hex << expected.wide;
+        continue;
+      }
       EXPECT_EQ(y.As<BFloat16>()[i].bits, expected.narrow)
           << entry.name << std::hex << " of 0x" << expected.wide;
     }

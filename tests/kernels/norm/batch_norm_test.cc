@@ -162,6 +162,32 @@ TEST_F(BatchNormTest, ImplementationsAgreeForFewRows) {
   for (const std::int64_t rows : {1, 2, 7, 129})
     ExpectAllAgree({rows, 1, 1, 19}, Activation::kRelu);
   ExpectAllAgree({1, 1, 3, 1280}, Activation::kNone);
+  ExpectAllAgree({1, 3, 3, 2100}, Activation::kRelu6);
+  ExpectAllAgree({2, 1, 5, 1283}, Activation::kRelu);
+}
+
+// Parts of larger tensors begin anywhere: no vector may be taken for granted.
+TEST_F(BatchNormTest, ImplementationsAgreeOnPartsOfTensors) {
+  for (const DType dtype : kStorageTypes) {
+    Layer layer = MakeLayer({2, 5, 5, 16}, dtype);
+    for (Tensor* tensor :
+         {&layer.x, &layer.y, &layer.dy, &layer.dx, &layer.gamma, &layer.beta, &layer.mean,
+          &layer.inv_std, &layer.running_mean, &layer.running_var, &layer.dgamma, &layer.dbeta}) {
+      const Tensor larger = Filled({tensor->elements() + 1}, 9, tensor->dtype());
+      const Tensor part = larger.Slice(1, tensor->shape());
+      std::memcpy(part.data(), tensor->data(), static_cast<std::size_t>(tensor->bytes()));
+      *tensor = part;
+    }
+    // In place, where ExpectImplementationsAgree gives outputs tensors of their own.
+    const auto expect_agreement = [&]<class Op>(Op, const typename Op::Args& args) {
+      ExpectImplementationsAgree<Op>(args);
+      const auto& reference = context().registry().Entry<Op>(Impl::kReference);
+      EXPECT_NO_THROW(RunChecked<Op>(context(), Ours<Op>(), reference, args)) << Name(dtype);
+    };
+    expect_agreement(BatchNormInference(), Inference(layer, Activation::kRelu));
+    expect_agreement(BatchNormForward(), Forward(layer, Activation::kRelu));
+    expect_agreement(BatchNormBackward(), Backward(layer, Activation::kRelu));
+  }
 }
 
 // Results of 8 MiB are written past the caches, but not in place.

@@ -26,7 +26,8 @@ TEST_F(OptimizerStepTest, SgdMatchesNumbersWorkedOutByHand) {
   for (const auto& entry : context().registry().Entries<SgdStep>()) {
     const Tensor w = Filled({19}, 2);
     const Tensor v = Filled({19}, 0.5);
-    SgdStep::Args args{.dw = Filled({19}, 0.25),
+    const Tensor dw = Filled({19}, 0.25);
+    SgdStep::Args args{.dw = dw,
                        .lr = 0.125f,
                        .momentum = 0.5f,
                        .weight_decay = 0.125f,
@@ -81,6 +82,40 @@ TEST_F(OptimizerStepTest, SgdRoundsTheMovedWeightsIntoTheirCopy) {
       for (std::int64_t i = 0; i < w.elements(); ++i) {
         ASSERT_EQ(copy.As<BFloat16>()[i].bits, Narrow(w.As<float>()[i]).bits) << entry.name;
       }
+    }
+  }
+}
+
+// Parts of larger slabs begin anywhere: no vector may be taken for granted.
+TEST_F(OptimizerStepTest, PartsOfSlabsMoveAsWholeOnes) {
+  const Shape shape = {1031};
+  const auto part = [&](std::uint64_t stream, std::int64_t offset) {
+    const Tensor whole = RandomTensor(shape, stream);
+    const Tensor larger = Filled({shape[0] + offset + 1}, 9);
+    const Tensor inside = larger.Slice(offset, shape);
+    for (std::int64_t i = 0; i < shape[0]; ++i) Set(inside, i, std::abs(Get(whole, i)));
+    return inside;
+  };
+  for (const bool adam : {false, true}) {
+    std::vector<Tensor> moved;
+    for (const std::int64_t offset : {0, 1}) {
+      const Tensor dw = part(1, offset), w = part(2, offset), v = part(3, offset);
+      const Tensor copy = Filled({shape[0] + 1}, 9, DType::kBf16).Slice(offset, shape);
+      if (adam) {
+        Dispatch<AdamStep>(context(),
+                           {.dw = dw, .lr = 0.1f, .beta1 = 0.9f, .w = w, .m = part(4, 1), .v = v});
+      } else {
+        Dispatch<SgdStep>(context(),
+                          {.dw = dw, .lr = 0.1f, .momentum = 0.9f, .w = w, .v = v, .w_bf16 = copy});
+        for (std::int64_t i = 0; i < shape[0]; ++i) {
+          ASSERT_EQ(copy.As<BFloat16>()[i].bits, Narrow(w.As<float>()[i]).bits) << i;
+        }
+      }
+      EXPECT_EQ(w.As<float>()[shape[0]], 9);  // another's
+      moved.push_back(w);
+    }
+    for (std::int64_t i = 0; i < shape[0]; ++i) {
+      ASSERT_EQ(Get(moved[0], i), Get(moved[1], i)) << adam << i;
     }
   }
 }
@@ -142,12 +177,13 @@ TEST_F(OptimizerStepTest, AdamImplementationsAgree) {
     for (std::int64_t step : {1, 2, 1000}) {
       const Tensor v = RandomTensor(shape, 3);
       for (std::int64_t i = 0; i < v.elements(); ++i) Set(v, i, Get(v, i) * Get(v, i));
-      AdamStep::Args args{.dw = RandomTensor(shape, 1),
+      const Tensor dw = RandomTensor(shape, 1), w = RandomTensor(shape, 2);
+      AdamStep::Args args{.dw = dw,
                           .lr = 0.006f,
                           .beta1 = 0.0f,
                           .weight_decay = 1e-3f,
                           .step = step,
-                          .w = RandomTensor(shape, 2),
+                          .w = w,
                           .m = {},
                           .v = v};
       ExpectImplementationsAgree<AdamStep>(args);

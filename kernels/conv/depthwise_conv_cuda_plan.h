@@ -1,0 +1,185 @@
+// How our CUDA kernels of depthwise convolution share a map among blocks: the layout whose traffic
+// (depthwise_conv_cuda_traffic.h) is near the least, yet with warps enough to fill the device.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/conv/conv_geometry.h"
+#include "kernels/conv/depthwise_conv_cuda_traffic.h"
+
+namespace nasengine::cuda {
+
+inline constexpr int kMostMarchThreads = 256;
+// Of the least bytes, that a launch may ask for where there is work for all multiprocessors.
+inline constexpr double kMostMarchTraffic = 1.15;
+
+// The tiles that are compiled, of those measured on an H200 the best ones or close to them. 5x5 and
+// wider take a word of channels, so that their sums leave registers for several blocks.
+constexpr MarchTile ForwardTile(std::int64_t element_bytes, std::int64_t kernel,
+                                std::int64_t stride) {
+  if (kernel > 3) return {static_cast<int>(4 / element_bytes), 7};
+  if (stride == 1) return {2, 7};
+  return {static_cast<int>(8 / element_bytes), 4};
+}
+constexpr MarchTile Stride2GradientTile(std::int64_t kernel) {
+  return kernel > 5 ? MarchTile{2, 4} : MarchTile{4, 2};
+}
+constexpr MarchTile WeightsTile(std::int64_t element_bytes, std::int64_t kernel) {
+  if (kernel == 3) return {static_cast<int>(8 / element_bytes), 4};
+  return {static_cast<int>(4 / element_bytes), kernel == 7 && element_bytes == 2 ? 4 : 7};
+}
+
+// x to y.
+inline MarchMap ForwardMap(const ConvGeometry& g, std::int64_t element_bytes) {
+  return {.images = g.n,
+          .channels = g.c_in,
+          .in_h = g.h,
+          .in_w = g.w,
+          .out_h = g.out_h(),
+          .out_w = g.out_w(),
+          .window = g.kernel,
+          .stride = g.stride,
+          .pad = g.pad,
+          .element_bytes = element_bytes,
+          .taps = g.kernel * g.kernel,
+          .units_elements = g.n * g.out_h() * g.out_w() * g.c_in};
+}
+
+// dy to dx. Stride 1 is the forward map with the kernel turned; of stride 2 (and pad kernel / 2)
+// every 2x2 pixels see the same window.
+inline MarchMap BackwardDataMap(const ConvGeometry& g, std::int64_t element_bytes) {
+  MarchMap map = ForwardMap(g, element_bytes);
+  map.in_h = g.out_h();
+  map.in_w = g.out_w();
+  map.units_elements = g.n * g.h * g.w * g.c_in;
+  map.stride = 1;
+  if (g.stride == 1) {
+    map.out_h = g.h;
+    map.out_w = g.w;
+    map.pad = g.kernel - 1 - g.pad;
+  } else {
+    map.out_h = RoundUpDivide(g.h, 2);
+    map.out_w = RoundUpDivide(g.w, 2);
+    map.window = g.kernel / 2 + 1;
+    map.pad = g.kernel / 4;
+  }
+  return map;
+}
+
+namespace march {
+
+inline constexpr std::int64_t kPieceBytes = 64;  // of a pixel, that a block asks for at least
+inline constexpr int kMostStrips = 16;
+inline constexpr int kUsualThreads = 128;
+// Warps on a multiprocessor from which on more of them gained nothing (H200, batch 64).
+inline constexpr std::int64_t kFullWarps = 12;
+// Pixels that one f32 of backward-weights sums up at most, before partial sums are added.
+inline constexpr std::int64_t kMostTerms = 256;
+
+inline bool Full(const MarchMap& map, const MarchPlan& plan, int multiprocessors) {
+  return Blocks(map, plan) * plan.warps() >= kFullWarps * multiprocessors;
+}
+
+// What lanes without work, a block far from the usual size and multiprocessors without a block
+// cost, in shares of the whole.
+inline double Waste(const MarchMap& map, const MarchPlan& plan, int usual, int multiprocessors) {
+  const std::int64_t used = map.images * (map.channels / plan.tile.vector) *
+                            RoundUpDivide(map.out_w, plan.tile.width);
+  const std::int64_t lanes = std::int64_t{32} * plan.warps() * plan.chunks * plan.column_blocks *
+                             RoundUpDivide(map.images, plan.images);
+  const double size = std::abs(std::log2(static_cast<double>(plan.threads()) / usual));
+  const double spread = std::min(1.0, static_cast<double>(Blocks(map, plan)) / multiprocessors);
+  return static_cast<double>(lanes) / static_cast<double>(std::max<std::int64_t>(used, 1)) +
+         0.05 * size - 0.25 * spread;
+}
+
+// For backward-weights: blocks that fill the device, and so many that no sum gets long.
+inline int PartsOf(const MarchMap& map, const MarchPlan& plan, int multiprocessors) {
+  const std::int64_t items = Items(map, plan);
+  const std::int64_t full =
+      RoundUpDivide(kFullWarps * multiprocessors, std::int64_t{plan.chunks} * plan.warps());
+  const std::int64_t accurate =
+      RoundUpDivide(items * plan.rows * plan.tile.width, kMostTerms * plan.images);
+  const std::int64_t most = std::max<std::int64_t>(RoundUpDivide(items, plan.images), 1);
+  return static_cast<int>(std::min(std::max(full, accurate), most));
+}
+
+// Channels, columns and images of a block: of the widths that are whole pieces, or everything, the
+// one that asks for the fewest bytes and wastes the least. `complete` sets what follows from them.
+template <class Complete>
+MarchPlan PlanBlock(const MarchMap& map, MarchTile tile, int usual, int multiprocessors,
+                    const Complete& complete) {
+  const std::int64_t all = map.channels / tile.vector;
+  const std::int64_t strips = RoundUpDivide(map.out_w, tile.width);
+  const std::int64_t step =
+      std::max<std::int64_t>(kPieceBytes / (tile.vector * map.element_bytes), 1);
+  MarchPlan best;
+  double best_cost = 0;
+  MarchPlan plan;
+  plan.tile = tile;
+  plan.rows = static_cast<int>(map.out_h);
+  for (int split = 1; split <= 2; ++split) {
+    plan.column_blocks = static_cast<int>(RoundUpDivide(strips, kMostStrips)) * split;
+    plan.strips = static_cast<int>(RoundUpDivide(strips, plan.column_blocks));
+    for (std::int64_t i = 1; (i - 1) * step < all; ++i) {
+      plan.groups = static_cast<int>(std::min(i * step, all));
+      plan.chunks = static_cast<int>(RoundUpDivide(all, plan.groups));
+      plan.images = 1;
+      if (plan.threads() > kMostMarchThreads) break;
+      for (; plan.threads() <= kMostMarchThreads; plan.images *= 2) {
+        if (plan.images > 1 && plan.images > map.images) break;
+        complete(plan);
+        const double cost =
+            TrafficOf(map, plan).ratio() + Waste(map, plan, usual, multiprocessors);
+        if (best_cost != 0 && cost >= best_cost) continue;
+        best = plan;
+        best_cost = cost;
+      }
+    }
+  }
+  return best;
+}
+
+// Bands as high as the device is full with, and lower than what keeps to kMostMarchTraffic only
+// where too few multiprocessors have a block.
+template <class Complete>
+MarchPlan PlanBands(const MarchMap& map, MarchPlan plan, int multiprocessors,
+                    const Complete& complete) {
+  for (std::int64_t bands = 2; bands <= map.out_h; ++bands) {
+    MarchPlan lower = plan;
+    lower.rows = static_cast<int>(RoundUpDivide(map.out_h, bands));
+    lower.bands = static_cast<int>(RoundUpDivide(map.out_h, lower.rows));
+    complete(lower);
+    if (4 * Blocks(map, plan) >= 3 * std::int64_t{multiprocessors}) {
+      if (Full(map, plan, multiprocessors)) break;
+      if (TrafficOf(map, lower).ratio() > kMostMarchTraffic) break;
+    }
+    plan = lower;
+  }
+  return plan;
+}
+
+}  // namespace march
+
+// For kernels that write the units that they march over.
+inline MarchPlan PlanMarch(const MarchMap& map, MarchTile tile, int multiprocessors) {
+  const auto complete = [](MarchPlan&) {};
+  return march::PlanBands(
+      map, march::PlanBlock(map, tile, march::kUsualThreads, multiprocessors, complete),
+      multiprocessors, complete);
+}
+
+// For backward-weights: larger blocks, each of which adds up before it writes sums.
+inline MarchPlan PlanWeights(const MarchMap& map, MarchTile tile, int multiprocessors) {
+  const auto complete = [&](MarchPlan& plan) {
+    plan.parts = march::PartsOf(map, plan, multiprocessors);
+  };
+  return march::PlanBands(
+      map, march::PlanBlock(map, tile, 2 * march::kUsualThreads, multiprocessors, complete),
+      multiprocessors, complete);
+}
+
+}  // namespace nasengine::cuda

@@ -1,0 +1,79 @@
+// What happens to the results of a matrix product while they are still in registers. An epilogue is
+// called by all threads of a block with the engine, the block's place and its shared memory, which
+// the product has done with.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "kernels/conv/matrix_product_cuda_engine.cuh"
+#include "kernels/cuda/activation.cuh"
+
+namespace nasengine::cuda {
+
+// Where a block's tile lies in the result (rows, columns), and of which part of the depth it is.
+struct ProductPlace {
+  std::int64_t row;
+  std::int64_t rows;
+  int column;
+  int columns;
+  int split;
+};
+
+// to[0..count) <- values; more than V count as V. `wide`: there are V or none, and they are aligned
+// to 16 bytes.
+template <class Out, int V>
+__device__ __forceinline__ void StoreRow(Out* to, const float (&values)[V], int count, bool wide) {
+  if (wide) {
+    if (count <= 0) return;
+    constexpr int kChunk = 16 / static_cast<int>(sizeof(Out));
+    static_assert(V % kChunk == 0);
+#pragma unroll
+    for (int i = 0; i < V; i += kChunk) {
+      Vector<Out, kChunk> vector;
+      vector.Set(values + i);
+      vector.Store(to + i);
+    }
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < V; ++i) {
+    if (i < count) to[i] = FromFloat<Out>(values[i]);
+  }
+}
+
+// activation(result + bias).
+template <class Out>
+struct StoreResult {
+  Out* data;                    // (splits, rows, columns)
+  bool wide;                    // see StoreRow
+  const float* bias = nullptr;  // (columns) or none
+  Activation activation = Activation::kNone;
+
+  template <class Engine, int kPieces>
+  __device__ __forceinline__ void Run(const Engine& engine, const ProductPlace& place,
+                                      float* /*shared*/) const {
+    constexpr int V = Engine::kVector;
+    Out* const to = data + place.split * place.rows * place.columns;
+#pragma unroll
+    for (int piece = 0; piece < kPieces; ++piece) {
+      const int column = place.column + Engine::Column(piece);
+      float added[V];
+#pragma unroll
+      for (int i = 0; i < V; ++i) {
+        added[i] = bias != nullptr && column + i < place.columns ? bias[column + i] : 0.0f;
+      }
+#pragma unroll
+      for (int r = 0; r < Engine::kRows; ++r) {
+        const std::int64_t row = place.row + Engine::Row(r);
+        if (row >= place.rows) continue;
+        float values[V];
+#pragma unroll
+        for (int i = 0; i < V; ++i) {
+          values[i] = Activate(engine.Get(r, piece, i) + added[i], activation);
+        }
+        StoreRow<Out, V>(to + row * place.columns + column, values, place.columns - column, wide);
+      }
+    }
+  }
+};
+
+}  // namespace nasengine::cuda

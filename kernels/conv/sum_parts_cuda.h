@@ -1,0 +1,15 @@
+// The second stage of a gradient's reduction: partial sums, added in a fixed order.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/core/context.h"
+
+namespace nasengine::cuda {
+
+// result[i] = (accumulate ? result[i] : 0) + sum of partial (parts, elements) over the parts.
+void SumParts(Context& context, const float* partial, std::int64_t parts, std::int64_t elements,
+                 bool accumulate, float* result);
+
+}  // namespace nasengine::cuda
