@@ -8,6 +8,10 @@
 namespace nasengine::cuda::emulation {
 namespace {
 
+// What a fiber does one after another has an order, which threads of two blocks have not: each
+// block begins with others.
+constexpr std::size_t kSpareFibers = kRacesAreWatched ? 37 : 0;
+
 std::string Text(const dim3& index) {
   return StrCat("(", index.x, ", ", index.y, ", ", index.z, ")");
 }
@@ -25,12 +29,13 @@ void Block::Resize(const dim3& size, const GridLaunch& launch) {
   launch_ = &launch;
   failure_.clear();
   count_ = std::size_t{size.x} * size.y * size.z;
-  while (threads_.size() < count_) threads_.push_back(std::make_unique<Thread>(threads_.size()));
+  if (threads_.size() < count_) threads_.resize(count_);
+  while (fibers_.size() < count_ + kSpareFibers) fibers_.push_back(std::make_unique<Fiber>());
   warps_.resize((count_ + kLanes - 1) / kLanes);
   std::size_t i = 0;
   for (unsigned z = 0; z < size.z; ++z) {
     for (unsigned y = 0; y < size.y; ++y) {
-      for (unsigned x = 0; x < size.x; ++x) threads_[i++]->index = dim3(x, y, z);
+      for (unsigned x = 0; x < size.x; ++x) threads_[i++].index = dim3(x, y, z);
     }
   }
 }
@@ -45,11 +50,13 @@ void Block::StartThreads() {
   }
   if (count_ % kLanes != 0) warps_.back().absent = ~0u << count_ % kLanes;
   for (std::size_t i = 0; i < count_; ++i) {
-    Thread& thread = *threads_[i];
+    Thread& thread = threads_[i];
     thread.status = Status::kReady;
     thread.copies.Clear();
-    thread.fiber.Start(entry_, const_cast<GridLaunch*>(launch_));
+    thread.fiber = fibers_[(first_fiber_ + i) % fibers_.size()].get();
+    thread.fiber->Start(entry_, const_cast<GridLaunch*>(launch_), i);
   }
+  first_fiber_ += kSpareFibers;
 }
 
 void Block::Run(Order& order) {
@@ -58,13 +65,13 @@ void Block::Run(Order& order) {
   while (true) {
     bool ran = false;
     for (const std::uint32_t i : turns_) {
-      Thread& thread = *threads_[i];
+      Thread& thread = threads_[i];
       if (thread.status != Status::kReady) continue;
       ran = true;
       current_ = i;
       running.thread = thread.index;
       running.lane = static_cast<int>(i % kLanes);
-      thread.fiber.Resume();
+      thread.fiber->Resume();
       if (thread.status == Status::kAtWarp) ReleaseWarp(i);
       if (!failure_.empty()) return;
     }
@@ -75,7 +82,7 @@ void Block::Run(Order& order) {
 
 void Block::Abandon() {
   for (std::size_t i = 0; i < count_; ++i) {
-    if (threads_[i]->status != Status::kDone) threads_[i]->fiber.Abandon();
+    if (threads_[i].status != Status::kDone) threads_[i].fiber->Abandon();
   }
 }
 
@@ -108,7 +115,7 @@ void Block::WaitAs(Status status, Place place, Meeting& meeting) {
     own.place = place;
     at = meeting.Arrive();
   }
-  own.fiber.Leave();
+  own.fiber->Leave();
   Acquire(at);
 }
 
@@ -125,7 +132,7 @@ void Block::Fault(const std::string& what, Place place) {
 }
 
 void Block::Stop() {
-  while (true) current().fiber.Leave();
+  while (true) current().fiber->Leave();
 }
 
 Meeting& Block::MeetingOf(Warp& warp, unsigned mask) {
@@ -143,7 +150,7 @@ Meeting& Block::MeetingOf(Warp& warp, unsigned mask) {
 void Block::ReleaseWarp(std::size_t asking) {
   Warp& warp = warps_[asking / kLanes];
   const std::size_t first = asking / kLanes * kLanes;
-  Thread& own = *threads_[asking];
+  Thread& own = threads_[asking];
   warp.waiting |= 1u << asking % kLanes;
   if ((own.mask & warp.absent) != 0) {
     Record(asking, own.place, WhyWarpWaits(asking));
@@ -153,7 +160,7 @@ void Block::ReleaseWarp(std::size_t asking) {
   LaneParts parts{};
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     if ((own.mask >> lane & 1) == 0) continue;
-    Thread& other = *threads_[first + lane];
+    Thread& other = threads_[first + lane];
     if (other.mask != own.mask || other.operation != own.operation || !(other.place == own.place)) {
       Record(asking, own.place, WhyWarpWaits(asking));
       return;
@@ -171,7 +178,7 @@ bool Block::ReleaseBlock() {
   const Thread* first = nullptr;
   bool all_wait = true;
   for (std::size_t i = 0; i < count_; ++i) {
-    const Thread& thread = *threads_[i];
+    const Thread& thread = threads_[i];
     if (thread.status == Status::kAtWarp) {
       Record(i, thread.place, WhyWarpWaits(i));
       return false;
@@ -188,20 +195,20 @@ bool Block::ReleaseBlock() {
     Record(count_, first->place, WhyBlockWaits());
     return false;
   }
-  for (std::size_t i = 0; i < count_; ++i) threads_[i]->status = Status::kReady;
+  for (std::size_t i = 0; i < count_; ++i) threads_[i].status = Status::kReady;
   meeting_.Pass();
   return true;
 }
 
 std::string Block::WhyWarpWaits(std::size_t asking) const {
-  const Thread& own = *threads_[asking];
+  const Thread& own = threads_[asking];
   const std::size_t first = asking / kLanes * kLanes;
   const std::string text =
       StrCat("waits for the lanes ", Hexadecimal(own.mask), ", of which lane ");
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
     if ((own.mask >> lane & 1) == 0) continue;
     if (first + lane >= count_) return StrCat(text, lane, " has no thread");
-    const Thread& other = *threads_[first + lane];
+    const Thread& other = threads_[first + lane];
     if (other.status == Status::kDone) return StrCat(text, lane, " has ended");
     if (other.status == Status::kAtBlock) {
       return StrCat(text, lane, " waits for the block at ", Text(other.place));
@@ -220,7 +227,7 @@ std::string Block::WhyBlockWaits() const {
   std::vector<std::pair<Place, std::size_t>> places;
   std::size_t ended = 0;
   for (std::size_t i = 0; i < count_; ++i) {
-    const Thread& thread = *threads_[i];
+    const Thread& thread = threads_[i];
     if (thread.status == Status::kDone) {
       ++ended;
       continue;
@@ -241,7 +248,7 @@ std::string Block::WhyBlockWaits() const {
 void Block::Record(std::size_t thread, Place place, const std::string& what) {
   if (!failure_.empty()) return;
   failure_ = StrCat("kernel ", launch_->kernel, ", block ", Text(running.block));
-  if (thread < count_) failure_ += StrCat(", thread ", Text(threads_[thread]->index));
+  if (thread < count_) failure_ += StrCat(", thread ", Text(threads_[thread].index));
   failure_ += StrCat(", ", Text(place), ": ", what);
 }
 

@@ -21,9 +21,7 @@ namespace nasengine::cuda::emulation {
 enum class Status : std::uint8_t { kDone, kReady, kAtBlock, kAtWarp, kFailed };
 
 struct Thread {
-  explicit Thread(std::size_t number) : fiber(number) {}
-
-  Fiber fiber;
+  Fiber* fiber = nullptr;
   dim3 index;
   Status status = Status::kDone;
   Place place;
@@ -54,7 +52,7 @@ class Block {
   // The thread has done something wrong; to be followed by Stop, with nothing left to destroy.
   void Fault(const std::string& what, Place place);
   [[noreturn]] void Stop();
-  Thread& current() { return *threads_[current_]; }
+  Thread& current() { return threads_[current_]; }
   SharedMemory& shared() { return shared_; }
 
  private:
@@ -82,7 +80,9 @@ class Block {
   std::string failure_;
   std::size_t count_ = 0;
   std::size_t current_ = 0;
-  std::vector<std::unique_ptr<Thread>> threads_;
+  std::vector<Thread> threads_;
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::size_t first_fiber_ = 0;  // the first thread's
   std::vector<Warp> warps_;
   std::vector<std::uint32_t> turns_;
   Meeting meeting_;

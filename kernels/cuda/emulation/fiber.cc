@@ -62,7 +62,6 @@ namespace nasengine::cuda::emulation {
 struct Fiber::State {
   std::byte* memory = nullptr;  // a page that nobody may touch, then the stack
   std::size_t guard_bytes = 0;
-  std::size_t number = 0;
   Entry entry = nullptr;
   void* argument = nullptr;
 #ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
@@ -84,6 +83,12 @@ struct Fiber::State {
 #endif
 
   std::byte* stack() const { return memory + guard_bytes; }
+  // Less than the stack, and another end on each: else what all fibers use most would lie in the
+  // same few sets of the cache.
+  std::size_t usable_bytes() const {
+    const std::size_t page = reinterpret_cast<std::uintptr_t>(memory) / guard_bytes;
+    return kStackBytes - page % 61 * 64;
+  }
 
   // On the fiber's stack, each time that it is come back to.
   void Entered() {
@@ -109,7 +114,7 @@ void Fiber::State::MakeFirstFrame() {
 #ifdef NASENGINE_FIBERS_ARE_UCONTEXTS
   getcontext(&own);
   own.uc_stack.ss_sp = stack();
-  own.uc_stack.ss_size = kStackBytes;
+  own.uc_stack.ss_size = usable_bytes();
   own.uc_link = nullptr;
   const auto address = reinterpret_cast<std::uintptr_t>(this);
   // makecontext passes ints only.
@@ -121,7 +126,7 @@ void Fiber::State::MakeFirstFrame() {
 #else
   // What nasengine_switch_stack pops: r15, r14, r13, r12, rbx, rbp and where to return to. Above
   // it the stack is aligned to 16 as the ABI wants it at a call.
-  auto** top = reinterpret_cast<void**>(stack() + kStackBytes);
+  auto** top = reinterpret_cast<void**>(stack() + usable_bytes());
   *--top = nullptr;
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&nasengine_begin_fiber);
@@ -138,12 +143,10 @@ void Fiber::State::MakeFirstFrame() {
 #endif
 #if defined(__SANITIZE_THREAD__)
   own_tsan = __tsan_create_fiber(0);
-  __tsan_set_fiber_name(own_tsan, ("thread " + std::to_string(number) + " of a block").c_str());
 #endif
 }
 
-Fiber::Fiber(std::size_t number) : state_(std::make_unique<State>()) {
-  state_->number = number;
+Fiber::Fiber() : state_(std::make_unique<State>()) {
   state_->guard_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   void* memory = mmap(nullptr, state_->guard_bytes + kStackBytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -161,9 +164,13 @@ Fiber::~Fiber() {
   munmap(state_->memory, state_->guard_bytes + kStackBytes);
 }
 
-void Fiber::Start(Entry entry, void* argument) {
+void Fiber::Start(Entry entry, void* argument, [[maybe_unused]] std::size_t number) {
   state_->entry = entry;
   state_->argument = argument;
+#if defined(__SANITIZE_THREAD__)
+  const std::string name = "thread " + std::to_string(number) + " of a block";
+  __tsan_set_fiber_name(state_->own_tsan, name.c_str());
+#endif
 }
 
 void Fiber::Abandon() {

@@ -13,15 +13,14 @@ class Fiber {
  public:
   using Entry = void (*)(void* argument);
 
-  // Reports of sanitizers name the fiber by `number`.
-  explicit Fiber(std::size_t number);
+  Fiber();
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
   // The next Resume begins `entry(argument)`, which must not throw. Requires that what was begun
-  // before has returned or was abandoned.
-  void Start(Entry entry, void* argument);
+  // before has returned or was abandoned. ThreadSanitizer names the fiber by `number`.
+  void Start(Entry entry, void* argument, std::size_t number);
   // Goes on with the fiber until it leaves or its entry returns.
   void Resume();
   // Called on the fiber: back to whoever resumed it.

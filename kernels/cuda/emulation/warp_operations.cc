@@ -42,14 +42,26 @@ void DoTensorCoreProduct(unsigned /*mask*/, const LaneParts& lanes) {
       b[k][column] = Half(lane.given[4 + word_of_k], k % 2 != 0);
     }
   }
-  for (std::size_t number = 0; number < kLanes; ++number) {
+  float d[kRows][kColumns];
+  // Element i of a lane's.
+  const auto d_of = [&d](std::size_t lane, std::size_t i) -> float& {
+    return d[lane / 4 + i / 2 * 8][2 * (lane % 4) + i % 2];
+  };
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
     for (std::size_t i = 0; i < 4; ++i) {
-      const std::size_t row = number / 4 + i / 2 * 8;
-      const std::size_t column = 2 * (number % 4) + i % 2;
-      float sum;
-      std::memcpy(&sum, &lanes[number]->result[i], sizeof(sum));
-      for (std::size_t k = 0; k < kDepth; ++k) sum += a[row][k] * b[k][column];
-      std::memcpy(&lanes[number]->result[i], &sum, sizeof(sum));
+      std::memcpy(&d_of(lane, i), &lanes[lane]->result[i], sizeof(float));
+    }
+  }
+  for (std::size_t row = 0; row < kRows; ++row) {
+    for (std::size_t k = 0; k < kDepth; ++k) {
+      for (std::size_t column = 0; column < kColumns; ++column) {
+        d[row][column] += a[row][k] * b[k][column];
+      }
+    }
+  }
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      std::memcpy(&lanes[lane]->result[i], &d_of(lane, i), sizeof(float));
     }
   }
 }
