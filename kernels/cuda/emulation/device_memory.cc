@@ -2,6 +2,7 @@
 #include "kernels/cuda/emulation/device_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -110,6 +111,17 @@ bool DeviceMemory::OnDeviceOnly(const void* data) {
   const std::lock_guard lock(mutex_);
   const auto found = Find(data);
   return found != regions_.end() && found->second.kind == MemoryKind::kDevice;
+}
+
+bool DeviceMemory::OnHostOnly(const void* data) {
+  const std::lock_guard lock(mutex_);
+  if (Find(data) != regions_.end()) return false;
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  if (address - reinterpret_cast<std::uintptr_t>(guarded_) < kReservedBytes) return false;
+  // Says whether there is such a page at all.
+  const auto page_bytes = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  unsigned char resident = 0;
+  return mincore(reinterpret_cast<void*>(address / page_bytes * page_bytes), 1, &resident) == 0;
 }
 
 std::size_t DeviceMemory::used_bytes() {

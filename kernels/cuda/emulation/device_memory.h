@@ -26,9 +26,12 @@ class DeviceMemory {
   bool Free(void* data, bool host);
   // Whether kernels may use [data, data + bytes).
   bool OnDevice(const void* data, std::size_t bytes);
-  // Whether `data` is nothing that the host may use.
+  // Whether `data` is nothing that the host may use, or nothing that kernels may.
   bool OnDeviceOnly(const void* data);
+  bool OnHostOnly(const void* data);
   std::size_t used_bytes();
+  // Whether there ever was guarded memory.
+  bool guards() const { return guarded_ != nullptr; }
 
   // Around kernels and copies; the second ends what the first began.
   void Open();

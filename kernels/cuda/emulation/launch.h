@@ -27,7 +27,9 @@ cudaError_t Launch(const char* name, void (*kernel)(Parameters...), dim3 grid, d
                         const Call& own = *static_cast<Call*>(data);
                         std::apply(own.kernel, own.arguments);
                       },
-                  .arguments = &call});
+                  .call = &call,
+                  .arguments = &call.arguments,
+                  .arguments_bytes = sizeof...(Parameters) == 0 ? 0 : sizeof(call.arguments)});
 }
 
 }  // namespace nasengine::cuda::emulation

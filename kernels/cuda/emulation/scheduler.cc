@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/cuda/emulation/scheduler.h"
 
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -79,7 +80,7 @@ class Emulator {
     const GridLaunch& launch = *static_cast<const GridLaunch*>(data);
     bool threw = false;
     try {
-      launch.body(launch.arguments);
+      launch.body(launch.call);
     } catch (const std::exception& error) {
       emulator.block_.Fault(error.what(), {launch.kernel, 0});
       threw = true;
@@ -132,8 +133,12 @@ void AsyncCopy(void* shared, const void* global, int bytes, bool inside, Place p
   if (misaligned(shared) || (inside && misaligned(global))) {
     Fail("an asynchronous copy is not aligned to its size", place);
   }
+  Block& block = Emulator::Get().block();
+  if (!block.shared().Holds(shared)) {
+    Fail("an asynchronous copy is not to shared memory", place);
+  }
   if (inside && global == nullptr) Fail("an asynchronous copy reads no address", place);
-  Emulator::Get().block().current().copies.Issue(shared, inside ? global : nullptr, size);
+  block.current().copies.Issue(shared, inside ? global : nullptr, size);
 }
 
 void AsyncCommit() { Emulator::Get().block().current().copies.Commit(); }
@@ -141,6 +146,25 @@ void AsyncCommit() { Emulator::Get().block().current().copies.Commit(); }
 void AsyncWait(int pending) {
   Emulator::Get().block().current().copies.Wait(static_cast<std::size_t>(pending));
 }
+
+namespace {
+
+// Where memory is guarded, as a card's, a kernel's arguments are no addresses of the host's. They
+// may lie in objects of any kind: whatever looks like one counts.
+void CheckArguments(const GridLaunch& launch) {
+  DeviceMemory& memory = DeviceMemory::Get();
+  if (!memory.guards()) return;
+  for (std::size_t at = 0; at + sizeof(void*) <= launch.arguments_bytes; at += sizeof(void*)) {
+    const void* address = nullptr;
+    std::memcpy(&address, static_cast<const char*>(launch.arguments) + at, sizeof(address));
+    if (memory.OnHostOnly(address)) {
+      Throw(ErrorCode::kDevice, "kernel ", launch.kernel, ": bytes ", at, " to ",
+            at + sizeof(address) - 1, " of its arguments are an address of the host's");
+    }
+  }
+}
+
+}  // namespace
 
 cudaError_t RunGrid(const GridLaunch& launch) {
   const dim3& block = launch.block;
@@ -152,6 +176,7 @@ cudaError_t RunGrid(const GridLaunch& launch) {
       !within(grid.z, kMostBlocksYZ) || launch.shared_bytes > kMostSharedBytes) {
     return cudaErrorInvalidConfiguration;
   }
+  CheckArguments(launch);
   const DeviceAtWork at_work;
   Emulator::Get().Run(launch);
   return cudaSuccess;

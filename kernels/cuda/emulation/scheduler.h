@@ -74,8 +74,10 @@ struct GridLaunch {
   dim3 grid;
   dim3 block;
   std::size_t shared_bytes;
-  void (*body)(void*);  // one thread's work
-  void* arguments;
+  void (*body)(void* call);  // one thread's work
+  void* call;
+  const void* arguments;  // the kernel's own, within `call`
+  std::size_t arguments_bytes;
 };
 // Returns what a device refuses to launch; throws kDevice for what the kernel then does wrong.
 cudaError_t RunGrid(const GridLaunch& launch);

@@ -27,8 +27,9 @@ class SharedMemory {
   // What the launch asked for, aligned to 16; an address that nobody may use where that is nothing.
   void* dynamic() const { return dynamic_; }
 
-  std::size_t static_bytes() const { return static_bytes_; }
-  std::size_t dynamic_bytes() const { return dynamic_bytes_; }
+  bool Holds(const void* data) const {
+    return data >= memory_.get() && data < memory_.get() + used_;
+  }
 
  private:
   struct Known {

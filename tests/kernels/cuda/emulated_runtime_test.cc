@@ -2,11 +2,15 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "kernels/core/error.h"
 #include "kernels/cuda/emulation/launch.h"
 #include "kernels/cuda/portable.cuh"
 
@@ -92,6 +96,30 @@ TEST_F(EmulatedRuntimeDeathTest, GuardedMemoryIsOutOfTheHostsReach) {
   ASSERT_EQ(cudaMallocManaged(&managed, kCount, cudaMemAttachGlobal), cudaSuccess);
   static_cast<char*>(managed)[0] = 1;
   EXPECT_EQ(cudaFree(managed), cudaSuccess);
+}
+
+struct Numbers {
+  int count;
+  const int* data;
+};
+__global__ void Read(Numbers numbers) { static_cast<void>(numbers); }
+
+TEST_F(EmulatedRuntimeTest, KernelsTakeNoAddressesOfTheHost) {
+  setenv("NASENGINE_EMULATED_GUARD", "1", 1);
+  void* device = nullptr;
+  ASSERT_EQ(cudaMalloc(&device, kCount), cudaSuccess);
+  const auto launch = [](const int* data) {
+    emulation::Launch("read", &Read, dim3(1), dim3(1), 0, nullptr, Numbers{1, data});
+  };
+  const int on_stack = 1;
+  const auto on_heap = std::make_unique<int>(1);
+  EXPECT_THROW(launch(&on_stack), Error);
+  EXPECT_THROW(launch(on_heap.get()), Error);
+  EXPECT_NO_THROW(launch(nullptr));
+  EXPECT_NO_THROW(launch(static_cast<int*>(device)));
+  // The end of what a kernel need not read.
+  EXPECT_NO_THROW(launch(static_cast<int*>(device) + kCount));
+  EXPECT_EQ(cudaFree(device), cudaSuccess);
 }
 
 TEST_F(EmulatedRuntimeTest, RefusesCopiesBesideTheDevicesMemory) {

@@ -130,6 +130,14 @@ TEST(EmulatorBugsTest, AsynchronousCopyThatIsNotAligned) {
   EXPECT_NE(launch(0, 8).find("not aligned to its size"), std::string::npos);
 }
 
+__global__ void CopyToGlobal(float* global) { AsyncCopy<4>(global, global + 1); }
+
+TEST(EmulatorBugsTest, AsynchronousCopyToGlobalMemory) {
+  const DeviceArray<float> array(2);
+  ExpectFailure([&] { Launch("copy", &CopyToGlobal, dim3(1), dim3(1), 0, nullptr, array.get()); },
+                {"an asynchronous copy is not to shared memory", "emulator_bugs_test.cc:"});
+}
+
 // What never waits, or waits for too little, has NaN.
 TEST(EmulatorBugsTest, AsynchronousWaitForTooLittle) {
   EXPECT_EQ(RightOrders(RunSumRows<Bug::kWaitTooShort>), 0);
@@ -169,6 +177,24 @@ TEST(EmulatorBugsDeathTest, AddressSanitizerNamesTheLineThatLeavesMemory) {
                "heap-buffer-overflow.*WRITE of size 4.*" + LineWith("[channel store]"));
   EXPECT_DEATH(RunMultiply<Bug::kKTailLoaded>(),
                "heap-buffer-overflow.*READ of size 4.*" + LineWith("[a load]"));
+}
+
+#endif
+
+#if defined(NASENGINE_UNDEFINED_BEHAVIOR_IS_FATAL)
+
+// An error on a device, no matter on a CPU.
+__global__ void LoadFour(const float* from, float* to) {
+  Vector<float, 4> four;
+  four.LoadReadOnly(from);
+  *to = four.Get(0);
+}
+
+TEST(EmulatorBugsDeathTest, UndefinedBehaviorSanitizerSeesVectorsThatAreNotAligned) {
+  const DeviceArray<float> array(6);
+  EXPECT_DEATH(
+      Launch("load", &LoadFour, dim3(1), dim3(1), 0, nullptr, array.get() + 1, array.get() + 5),
+      "misaligned address.*16 byte alignment");
 }
 
 #endif
