@@ -1,11 +1,10 @@
 // Our CUDA dense convolution as registered kernels. cuDNN serves where it is there; this one serves
 // where it declines, and proves the backend where there is no device.
 // SPDX-License-Identifier: MIT
-#include "kernels/conv/conv2d_cuda.cuh"
-
 #include <algorithm>
 
 #include "kernels/conv/conv2d.h"
+#include "kernels/conv/conv2d_cuda.cuh"
 #include "kernels/conv/conv_check.h"
 #include "kernels/conv/sum_parts_cuda.h"
 #include "kernels/core/float_kernel.h"
@@ -76,12 +75,10 @@ void BackwardData(Context& context, const Conv2dBackwardData::Args& args) {
 std::int64_t PartsOf(const Context& context, const ConvGeometry& g) {
   constexpr std::int64_t kBlocksEach = 4;
   constexpr std::int64_t kTilesEach = 4;
-  const std::int64_t tiles = DivideUp(g.c_out, kProductRows) *
-                             DivideUp(g.kernel * g.kernel * g.c_in, kProductColumns);
-  const std::int64_t wanted =
-      DivideUp(kBlocksEach * BackendOf(context).multiprocessors(), tiles);
-  const std::int64_t most =
-      DivideUp(g.n * g.out_h() * g.out_w(), kTilesEach * kProductTerms);
+  const std::int64_t tiles =
+      DivideUp(g.c_out, kProductRows) * DivideUp(g.kernel * g.kernel * g.c_in, kProductColumns);
+  const std::int64_t wanted = DivideUp(kBlocksEach * BackendOf(context).multiprocessors(), tiles);
+  const std::int64_t most = DivideUp(g.n * g.out_h() * g.out_w(), kTilesEach * kProductTerms);
   return std::max<std::int64_t>(std::min(wanted, most), 1);
 }
 

@@ -64,7 +64,9 @@ struct XWindows {
   __device__ __forceinline__ Row RowOf(std::int64_t i) const {
     return PixelOf(i, g.n, g.out_h, g.out_w);
   }
-  __device__ __forceinline__ Term TermOf(std::int64_t i) const { return TapOf(i, g.kernel, g.c_in); }
+  __device__ __forceinline__ Term TermOf(std::int64_t i) const {
+    return TapOf(i, g.kernel, g.c_in);
+  }
   __device__ __forceinline__ float At(const Row& row, const Term& term) const {
     const int h = row.h * g.stride - g.pad + term.kh;
     const int w = row.w * g.stride - g.pad + term.kw;
@@ -210,8 +212,8 @@ struct TileLoader {
 template <class A, class B, class Store>
 __global__ void __launch_bounds__(kProductThreads)
     TiledProduct(A a, B b, Store store, ProductSizes sizes) {
-  NAS_SHARED(float, a_tile, kProductTerms * kProductRows);
-  NAS_SHARED(float, b_tile, kProductTerms * kProductColumns);
+  NAS_SHARED(float, a_tile, kProductTerms* kProductRows);
+  NAS_SHARED(float, b_tile, kProductTerms* kProductColumns);
   const int thread = static_cast<int>(threadIdx.x);
   const std::int64_t block = blockIdx.x;
   const std::int64_t column0 = block % sizes.column_tiles * kProductColumns;

@@ -59,8 +59,7 @@ __device__ __forceinline__ MarchPlace PlaceOf(const MarchArgs& a) {
   place.rows = Smaller(a.rows, a.out_h - place.first);
   place.image = block / a.bands * a.images + ty / a.strips;
   place.channel = (place.chunk * a.groups + static_cast<int>(threadIdx.x)) * kVector;
-  place.inside =
-      place.channel < a.channels && place.image < a.all_images && place.column < a.out_w;
+  place.inside = place.channel < a.channels && place.image < a.all_images && place.column < a.out_w;
   return place;
 }
 

@@ -1,7 +1,6 @@
 // Launches of backward-data of stride 2.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_backward_data.cuh"
-
 #include "kernels/conv/depthwise_conv_cuda_launch.h"
 
 namespace nasengine::cuda {

@@ -22,8 +22,8 @@ __host__ __device__ constexpr int Stride2Parity(int kernel, int tap) {
 // units at a time.
 template <class T, int K, int V, int TW>
 __global__ void __launch_bounds__(kMostMarchThreads)
-    DepthwiseStride2Gradient(const T* __restrict__ dy, const T* __restrict__ w,
-                             T* __restrict__ dx, MarchArgs a, int height, int width) {
+    DepthwiseStride2Gradient(const T* __restrict__ dy, const T* __restrict__ w, T* __restrict__ dx,
+                             MarchArgs a, int height, int width) {
   constexpr int kWindow = K / 2 + 1;
   constexpr int kColumns = TW + kWindow - 1;
   NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V)
@@ -38,9 +38,9 @@ __global__ void __launch_bounds__(kMostMarchThreads)
 #pragma unroll
     for (int r = 0; r < kWindow; ++r) {
       const int row = i - a.pad + r;
-      const T* from =
-          dy + PixelAt(place.image, row, place.column - a.pad, a.in_h, a.in_w, a.channels) +
-          place.channel;
+      const T* from = dy +
+                      PixelAt(place.image, row, place.column - a.pad, a.in_h, a.in_w, a.channels) +
+                      place.channel;
       Opaque(from);
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
@@ -67,8 +67,7 @@ __global__ void __launch_bounds__(kMostMarchThreads)
           const int c = t + Stride2WindowElement(K, q, kw);
 #pragma unroll
           for (int v = 0; v < V; ++v) {
-            sum[p][2 * t + q][v] =
-                fmaf(window[r][c].Get(v), tap.Get(v), sum[p][2 * t + q][v]);
+            sum[p][2 * t + q][v] = fmaf(window[r][c].Get(v), tap.Get(v), sum[p][2 * t + q][v]);
           }
         }
       }

@@ -1,7 +1,6 @@
 // Launches of backward-weights: sums of blocks into the workspace, then of these.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_backward_weights.cuh"
-
 #include "kernels/conv/depthwise_conv_cuda_launch.h"
 #include "kernels/conv/sum_parts_cuda.h"
 
@@ -20,9 +19,8 @@ bool Run(Context& context, const DepthwiseGradient& job, const MarchMap& map,
   const std::size_t shared_bytes =
       static_cast<std::size_t>(plan.threads() * kTile.vector * K) * sizeof(float);
   Launch(context, "depthwise_conv_backward_weights",
-         &DepthwiseWeightSums<T, K, S, kTile.vector, kTile.width>,
-         ShapeOf(map, plan, shared_bytes), static_cast<const T*>(job.x),
-         static_cast<const T*>(job.dy), partial, ArgsOf(map, plan));
+         &DepthwiseWeightSums<T, K, S, kTile.vector, kTile.width>, ShapeOf(map, plan, shared_bytes),
+         static_cast<const T*>(job.x), static_cast<const T*>(job.dy), partial, ArgsOf(map, plan));
   SumParts(context, partial, plan.parts, map.taps * map.channels, job.accumulate, job.dw);
   return true;
 }
@@ -51,10 +49,10 @@ bool WithPlan(Context& context, const DepthwiseGradient& job, const Body& body) 
 }  // namespace
 
 bool MarchBackwardWeights(Context& context, const DepthwiseGradient& job) {
-  return WithPlan(context, job, [&]<class T, int K, int S>(const MarchMap& map,
-                                                           const MarchPlan& plan) {
-    return Run<T, K, S>(context, job, map, plan);
-  });
+  return WithPlan(context, job,
+                  [&]<class T, int K, int S>(const MarchMap& map, const MarchPlan& plan) {
+                    return Run<T, K, S>(context, job, map, plan);
+                  });
 }
 
 std::size_t MarchWeightsBytes(Context& context, const DepthwiseGradient& job) {

@@ -1,7 +1,6 @@
 // Launches of the kernels that march from x to y, and from dy to dx where the stride is 1.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_forward.cuh"
-
 #include "kernels/conv/depthwise_conv_cuda_launch.h"
 
 namespace nasengine::cuda {
@@ -29,12 +28,9 @@ bool March(Context& context, const char* name, const DepthwiseMap& job, const Ma
   } else {
     static_assert(kBytes == 4);  // RowStager
     args.copies_wide = plan.groups % 4 == 0 && TakesVectors(job.in, pixel_bytes, 16);
-    const int elements = StageElements<K, S, kTile.vector, kTile.width>(plan.images, plan.strips,
-                                                                        plan.groups);
-    const std::size_t bytes =
-        TapBytes(map, plan) + sizeof(T) * static_cast<std::size_t>(kStages * elements);
     Launch(context, name, &DepthwiseMarchStaged<T, K, S, kTile.vector, kTile.width>,
-           ShapeOf(map, plan, bytes), in, w, job.bias, out, args);
+           ShapeOf(map, plan, static_cast<std::size_t>(StagedBytes(map, plan))), in, w, job.bias,
+           out, args);
   }
   return true;
 }

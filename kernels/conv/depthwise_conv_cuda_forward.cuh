@@ -1,8 +1,8 @@
 // Depthwise convolution on CUDA, forward (and backward-data of stride 1, with the kernel turned).
 //   x (n, h, w, c)   w (K, K, c)   y (n, out_h, out_w, c)   stride S
-// A thread owns V channels of TW output columns and marches down a band of rows. The R = ceil(K / S)
-// output rows that an input row meets are open at a time, their sums in registers; a row is stored
-// when its last input row has come.
+// A thread owns V channels of TW output columns and marches down a band of rows. The R = ceil(K /
+// S) output rows that an input row meets are open at a time, their sums in registers; a row is
+// stored when its last input row has come.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -42,8 +42,7 @@ struct OpenRows {
   }
 
   // Adds input row q, whose taps begin at `taps`, `step` elements apart.
-  __device__ __forceinline__ void Add(int q, const Vector<T, V>* row, const float* taps,
-                                      int step) {
+  __device__ __forceinline__ void Add(int q, const Vector<T, V>* row, const float* taps, int step) {
 #pragma unroll
     for (int age = 0; age < kOpen; ++age) {
       const int kh = q % S + age * S;
@@ -121,8 +120,8 @@ __device__ __forceinline__ void LoadBias(const float* __restrict__ bias, const M
 // Rows are loaded into registers, one ahead.
 template <class T, int K, int S, int V, int TW>
 __global__ void __launch_bounds__(kMostMarchThreads, 1)
-    DepthwiseMarch(const T* __restrict__ x, const T* __restrict__ w,
-                   const float* __restrict__ bias, T* __restrict__ y, MarchArgs a) {
+    DepthwiseMarch(const T* __restrict__ x, const T* __restrict__ w, const float* __restrict__ bias,
+                   T* __restrict__ y, MarchArgs a) {
   using Rows = OpenRows<T, K, S, V, TW>;
   NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V)
   const MarchPlace place = PlaceOf<V, TW>(a);
@@ -135,8 +134,8 @@ __global__ void __launch_bounds__(kMostMarchThreads, 1)
   const int w0 = place.column * S - a.pad;
   const int total = (place.rows - 1) * S + K;
   x += PixelAt(place.image, h0, w0, a.in_h, a.in_w, a.channels) + place.channel;
-  y += PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) +
-       place.channel;
+  y +=
+      PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) + place.channel;
   unsigned columns = 0;  // which the map has
 #pragma unroll
   for (int i = 0; i < Rows::kColumns; ++i) {
@@ -176,14 +175,6 @@ __global__ void __launch_bounds__(kMostMarchThreads, 1)
       }
     }
   }
-}
-
-inline constexpr int kStages = 3;
-
-// Elements of a stage: a row of the block's images, borders included.
-template <int K, int S, int V, int TW>
-__host__ __device__ constexpr int StageElements(int images, int strips, int groups) {
-  return images * ((strips * TW - 1) * S + K) * groups * V;
 }
 
 // Copies rows of the block's window into shared memory, beside the computation. A thread copies
@@ -265,7 +256,7 @@ __global__ void __launch_bounds__(StagedBounds(V), 1)
   NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V), then kStages stages
   const MarchPlace place = PlaceOf<V, TW>(a);
   const int wide = a.groups * V;
-  const int stage_elements = StageElements<K, S, V, TW>(a.images, a.strips, a.groups);
+  const int stage_elements = a.images * ((a.strips * TW - 1) * S + K) * wide;
   T* stages = reinterpret_cast<T*>(taps + K * K * wide);
   const RowStager<T, K, S, V, TW> stager(x, place, a);
   const int h0 = place.first * S - a.pad;
@@ -274,11 +265,10 @@ __global__ void __launch_bounds__(StagedBounds(V), 1)
   for (int r = 0; r < kStages - 1; ++r) stager.Copy(r, total, stages + r * stage_elements);
   LoadTaps(w, K * K, wide, place.chunk, a, taps);
   taps += static_cast<int>(threadIdx.x) * V;
-  const int window = stager.image_at() +
-                     static_cast<int>(threadIdx.y) % a.strips * TW * S * wide +
+  const int window = stager.image_at() + static_cast<int>(threadIdx.y) % a.strips * TW * S * wide +
                      static_cast<int>(threadIdx.x) * V;
-  y += PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) +
-       place.channel;
+  y +=
+      PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) + place.channel;
   float first_sum[V];
   LoadBias<V>(bias, place, first_sum);
   Rows open;

@@ -29,10 +29,10 @@ inline MarchArgs ArgsOf(const MarchMap& map, const MarchPlan& plan) {
 }
 
 inline LaunchShape ShapeOf(const MarchMap& map, const MarchPlan& plan, std::size_t shared_bytes) {
-  return {dim3(static_cast<unsigned>(Blocks(map, plan))),
-          dim3(static_cast<unsigned>(plan.groups),
-               static_cast<unsigned>(plan.images * plan.strips)),
-          shared_bytes};
+  return {
+      dim3(static_cast<unsigned>(Blocks(map, plan))),
+      dim3(static_cast<unsigned>(plan.groups), static_cast<unsigned>(plan.images * plan.strips)),
+      shared_bytes};
 }
 
 inline std::size_t TapBytes(const MarchMap& map, const MarchPlan& plan) {

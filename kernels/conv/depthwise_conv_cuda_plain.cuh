@@ -92,7 +92,7 @@ template <class T>
 __global__ void __launch_bounds__(kPlainLanes* kPlainStreams)
     DepthwisePlainWeightSums(const T* __restrict__ x, const T* __restrict__ dy,
                              float* __restrict__ partial, PlainGeometry g, int chunks, int parts) {
-  NAS_SHARED(float, streams, kPlainStreams * kPlainLanes);
+  NAS_SHARED(float, streams, kPlainStreams* kPlainLanes);
   const int taps = g.kernel * g.kernel;
   const int tx = static_cast<int>(threadIdx.x);
   const int ty = static_cast<int>(threadIdx.y);

@@ -32,6 +32,23 @@ constexpr MarchTile WeightsTile(std::int64_t element_bytes, std::int64_t kernel)
   return {static_cast<int>(4 / element_bytes), kernel == 7 && element_bytes == 2 ? 4 : 7};
 }
 
+// Rows of the map that a block of a large kernel has in shared memory, one of them computed with.
+inline constexpr int kStages = 3;
+// Leaves three blocks on a multiprocessor of 228 KiB, and is there on every one.
+inline constexpr std::int64_t kMostSharedBytes = 64 << 10;
+
+// A pixel's row of the block's images, borders included.
+inline std::int64_t StageElements(const MarchMap& map, const MarchPlan& plan) {
+  const std::int64_t columns =
+      (std::int64_t{plan.strips} * plan.tile.width - 1) * map.stride + map.window;
+  return plan.images * columns * plan.channels();
+}
+// Taps in f32, then kStages stages.
+inline std::int64_t StagedBytes(const MarchMap& map, const MarchPlan& plan) {
+  return map.taps * plan.channels() * static_cast<std::int64_t>(sizeof(float)) +
+         kStages * StageElements(map, plan) * map.element_bytes;
+}
+
 // x to y.
 inline MarchMap ForwardMap(const ConvGeometry& g, std::int64_t element_bytes) {
   return {.images = g.n,
@@ -86,14 +103,14 @@ inline bool Full(const MarchMap& map, const MarchPlan& plan, int multiprocessors
 // What lanes without work, a block far from the usual size and multiprocessors without a block
 // cost, in shares of the whole.
 inline double Waste(const MarchMap& map, const MarchPlan& plan, int usual, int multiprocessors) {
-  const std::int64_t used = map.images * (map.channels / plan.tile.vector) *
-                            RoundUpDivide(map.out_w, plan.tile.width);
+  const std::int64_t used =
+      map.images * (map.channels / plan.tile.vector) * RoundUpDivide(map.out_w, plan.tile.width);
   const std::int64_t lanes = std::int64_t{32} * plan.warps() * plan.chunks * plan.column_blocks *
                              RoundUpDivide(map.images, plan.images);
   const double size = std::abs(std::log2(static_cast<double>(plan.threads()) / usual));
   const double spread = std::min(1.0, static_cast<double>(Blocks(map, plan)) / multiprocessors);
   return static_cast<double>(lanes) / static_cast<double>(std::max<std::int64_t>(used, 1)) +
-         0.05 * size - 0.25 * spread;
+         0.05 * size - 0.5 * spread;
 }
 
 // For backward-weights: blocks that fill the device, and so many that no sum gets long.
@@ -131,9 +148,9 @@ MarchPlan PlanBlock(const MarchMap& map, MarchTile tile, int usual, int multipro
       if (plan.threads() > kMostMarchThreads) break;
       for (; plan.threads() <= kMostMarchThreads; plan.images *= 2) {
         if (plan.images > 1 && plan.images > map.images) break;
+        if (StagedBytes(map, plan) > kMostSharedBytes) break;
         complete(plan);
-        const double cost =
-            TrafficOf(map, plan).ratio() + Waste(map, plan, usual, multiprocessors);
+        const double cost = TrafficOf(map, plan).ratio() + Waste(map, plan, usual, multiprocessors);
         if (best_cost != 0 && cost >= best_cost) continue;
         best = plan;
         best_cost = cost;

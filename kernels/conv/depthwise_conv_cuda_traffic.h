@@ -25,8 +25,8 @@ struct MarchMap {
   std::int64_t stride = 1;
   std::int64_t pad = 0;
   std::int64_t element_bytes = 4;
-  std::int64_t taps = 1;             // of a channel's kernel
-  std::int64_t units_elements = 0;   // of all units: written, or read once beside the map
+  std::int64_t taps = 1;            // of a channel's kernel
+  std::int64_t units_elements = 0;  // of all units: written, or read once beside the map
 };
 
 // A thread owns `vector` channels of a strip of `width` units.
@@ -60,9 +60,9 @@ inline std::int64_t Items(const MarchMap& map, const MarchPlan& plan) {
 }
 
 inline std::int64_t Blocks(const MarchMap& map, const MarchPlan& plan) {
-  const std::int64_t across = plan.parts > 0 ? plan.parts
-                                             : RoundUpDivide(map.images, plan.images) * plan.bands *
-                                                   plan.column_blocks;
+  const std::int64_t across =
+      plan.parts > 0 ? plan.parts
+                     : RoundUpDivide(map.images, plan.images) * plan.bands * plan.column_blocks;
   return across * plan.chunks;
 }
 

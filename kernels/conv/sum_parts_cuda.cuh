@@ -6,14 +6,14 @@
 
 namespace nasengine::cuda {
 
-inline constexpr int kSumLanes = 16;   // elements of a block, threadIdx.x
-inline constexpr int kSumRows = 16;    // threads that share an element's parts, threadIdx.y
+inline constexpr int kSumLanes = 16;  // elements of a block, threadIdx.x
+inline constexpr int kSumRows = 16;   // threads that share an element's parts, threadIdx.y
 
 template <int kRows>
 __global__ void __launch_bounds__(kSumLanes* kRows)
     SumPartsKernel(const float* __restrict__ partial, std::int64_t parts, std::int64_t elements,
-                      bool accumulate, float* __restrict__ result) {
-  NAS_SHARED(float, rows, kRows * kSumLanes);
+                   bool accumulate, float* __restrict__ result) {
+  NAS_SHARED(float, rows, kRows* kSumLanes);
   const int tx = static_cast<int>(threadIdx.x);
   const int ty = static_cast<int>(threadIdx.y);
   const std::int64_t element = static_cast<std::int64_t>(blockIdx.x) * kSumLanes + tx;

@@ -10,6 +10,6 @@ namespace nasengine::cuda {
 
 // result[i] = (accumulate ? result[i] : 0) + sum of partial (parts, elements) over the parts.
 void SumParts(Context& context, const float* partial, std::int64_t parts, std::int64_t elements,
-                 bool accumulate, float* result);
+              bool accumulate, float* result);
 
 }  // namespace nasengine::cuda

@@ -1,13 +1,12 @@
 // Our CUDA pooling as registered kernels.
 // SPDX-License-Identifier: MIT
-#include "kernels/pool/pool_cuda.cuh"
-
 #include <initializer_list>
 
 #include "kernels/core/float_kernel.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/pool/pool.h"
 #include "kernels/pool/pool_check.h"
+#include "kernels/pool/pool_cuda.cuh"
 
 namespace nasengine {
 namespace cuda {
@@ -59,8 +58,8 @@ void AvgForward(Context& context, const AvgPoolForward::Args& args) {
   const ConvGeometry& g = args.geometry;
   WithVectors(args.x.dtype, g.c_in, {args.x.data, args.y.data}, [&]<class T, int V>() {
     const PoolGeometry pool = PoolOf(g, V, g.out_w());
-    Launch(context, AvgPoolForward::kName, &AveragePool<T, V>,
-           PoolShape(pool, g.n * g.out_h()), args.x.As<T>(), args.y.As<T>(), pool);
+    Launch(context, AvgPoolForward::kName, &AveragePool<T, V>, PoolShape(pool, g.n * g.out_h()),
+           args.x.As<T>(), args.y.As<T>(), pool);
   });
 }
 
@@ -69,8 +68,8 @@ void AvgBackward(Context& context, const AvgPoolBackward::Args& args) {
   const ConvGeometry& g = args.geometry;
   WithVectors(args.dy.dtype, g.c_in, {args.dy.data, args.dx.data}, [&]<class T, int V>() {
     const PoolGeometry pool = PoolOf(g, V, g.w);
-    Launch(context, AvgPoolBackward::kName, &AveragePoolGradient<T, V>,
-           PoolShape(pool, g.n * g.h), args.dy.As<T>(), args.dx.As<T>(), pool);
+    Launch(context, AvgPoolBackward::kName, &AveragePoolGradient<T, V>, PoolShape(pool, g.n * g.h),
+           args.dy.As<T>(), args.dx.As<T>(), pool);
   });
 }
 
@@ -79,21 +78,20 @@ void MaxForward(Context& context, const MaxPoolForward::Args& args) {
   const ConvGeometry& g = args.geometry;
   WithVectors(args.x.dtype, g.c_in, {args.x.data, args.y.data}, [&]<class T, int V>() {
     const PoolGeometry pool = PoolOf(g, V, g.out_w());
-    Launch(context, MaxPoolForward::kName, &MaximumPool<T, V>,
-           PoolShape(pool, g.n * g.out_h()), args.x.As<T>(), args.y.As<T>(), pool);
+    Launch(context, MaxPoolForward::kName, &MaximumPool<T, V>, PoolShape(pool, g.n * g.out_h()),
+           args.x.As<T>(), args.y.As<T>(), pool);
   });
 }
 
 void MaxBackward(Context& context, const MaxPoolBackward::Args& args) {
   CheckArgs(args);
   const ConvGeometry& g = args.geometry;
-  WithVectors(args.x.dtype, g.c_in, {args.x.data, args.dy.data, args.dx.data},
-              [&]<class T, int V>() {
-                const PoolGeometry pool = PoolOf(g, V, g.w);
-                Launch(context, MaxPoolBackward::kName, &MaximumPoolGradient<T, V>,
-                       PoolShape(pool, g.n * g.h), args.x.As<T>(), args.dy.As<T>(),
-                       args.dx.As<T>(), pool);
-              });
+  WithVectors(
+      args.x.dtype, g.c_in, {args.x.data, args.dy.data, args.dx.data}, [&]<class T, int V>() {
+        const PoolGeometry pool = PoolOf(g, V, g.w);
+        Launch(context, MaxPoolBackward::kName, &MaximumPoolGradient<T, V>,
+               PoolShape(pool, g.n * g.h), args.x.As<T>(), args.dy.As<T>(), args.dx.As<T>(), pool);
+      });
 }
 
 void GlobalForward(Context& context, const GlobalAvgPoolForward::Args& args) {

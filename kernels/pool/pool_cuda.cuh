@@ -58,8 +58,8 @@ struct PoolPlace {
 template <int V>
 __device__ __forceinline__ PoolPlace PoolPlaceOf(const PoolGeometry& g, int height, int width) {
   const int row = static_cast<int>(blockIdx.x) / g.row_blocks;
-  const int i = static_cast<int>(blockIdx.x) % g.row_blocks * kPoolThreads +
-                static_cast<int>(threadIdx.x);
+  const int i =
+      static_cast<int>(blockIdx.x) % g.row_blocks * kPoolThreads + static_cast<int>(threadIdx.x);
   return {row / height, row % height, i / g.groups, i % g.groups * V, i < width * g.groups};
 }
 
@@ -192,7 +192,7 @@ __global__ void __launch_bounds__(kPoolThreads, 1)
     GlobalAverage(const T* __restrict__ x, T* __restrict__ y, int pixels, int channels,
                   int chunks) {
   constexpr int kRun = 16;
-  NAS_SHARED(float, sums, kPoolThreads * V);
+  NAS_SHARED(float, sums, kPoolThreads* V);
   const int tx = static_cast<int>(threadIdx.x);
   const int ty = static_cast<int>(threadIdx.y);
   const int lanes = static_cast<int>(blockDim.x);

@@ -15,6 +15,10 @@ namespace nasengine {
 namespace {
 
 constexpr std::string_view kCheck = "check";
+// Until bench/results has what bench/card/run_on_card said on one.
+constexpr const char* kNeverOnACard =
+    "the CUDA backend has not run on a card yet: its kernels are proven in emulation, its vendor "
+    "calls are compiled only (kernels/cuda/README.md); --kernels check compares every result";
 
 }  // namespace
 
@@ -53,6 +57,7 @@ Session::Session(const SessionOptions& options)
     LogWarning(StrCat("found ", options.threads, " threads for ", cores,
                       cores == 1 ? " core" : " cores", ": they will wait for each other"));
   }
+  if (backend_->device().type == DeviceType::kCuda) LogWarning(kNeverOnACard);
   const bool as_measured = options.kernels.empty() || options.kernels == kCheck;
   context_ = std::make_unique<Context>(
       *backend_, allocator_, registry_,

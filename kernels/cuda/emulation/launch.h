@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>
@@ -9,6 +10,16 @@
 #include "kernels/cuda/emulation/scheduler.h"
 
 namespace nasengine::cuda::emulation {
+
+// Null for what is no pointer.
+template <class T>
+const void* PointerOf(const T& argument) {
+  if constexpr (std::is_pointer_v<T>) {
+    return argument;
+  } else {
+    return nullptr;
+  }
+}
 
 template <class... Parameters>
 cudaError_t Launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
@@ -18,6 +29,7 @@ cudaError_t Launch(const char* name, void (*kernel)(Parameters...), dim3 grid, d
     void (*kernel)(Parameters...);
     std::tuple<Parameters...> arguments;
   } call{kernel, {arguments...}};
+  const std::array<const void*, sizeof...(Parameters)> pointers{PointerOf(arguments)...};
   return RunGrid({.kernel = name,
                   .grid = grid,
                   .block = block,
@@ -28,8 +40,7 @@ cudaError_t Launch(const char* name, void (*kernel)(Parameters...), dim3 grid, d
                         std::apply(own.kernel, own.arguments);
                       },
                   .call = &call,
-                  .arguments = &call.arguments,
-                  .arguments_bytes = sizeof...(Parameters) == 0 ? 0 : sizeof(call.arguments)});
+                  .pointers = pointers});
 }
 
 }  // namespace nasengine::cuda::emulation

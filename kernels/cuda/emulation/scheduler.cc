@@ -149,17 +149,15 @@ void AsyncWait(int pending) {
 
 namespace {
 
-// Where memory is guarded, as a card's, a kernel's arguments are no addresses of the host's. They
-// may lie in objects of any kind: whatever looks like one counts.
+// Where memory is guarded, as a card's, no pointer given to a kernel is an address of the host's.
+// Those within objects cannot be told from what lies between their members.
 void CheckArguments(const GridLaunch& launch) {
   DeviceMemory& memory = DeviceMemory::Get();
   if (!memory.guards()) return;
-  for (std::size_t at = 0; at + sizeof(void*) <= launch.arguments_bytes; at += sizeof(void*)) {
-    const void* address = nullptr;
-    std::memcpy(&address, static_cast<const char*>(launch.arguments) + at, sizeof(address));
-    if (memory.OnHostOnly(address)) {
-      Throw(ErrorCode::kDevice, "kernel ", launch.kernel, ": bytes ", at, " to ",
-            at + sizeof(address) - 1, " of its arguments are an address of the host's");
+  for (std::size_t i = 0; i < launch.pointers.size(); ++i) {
+    if (memory.OnHostOnly(launch.pointers[i])) {
+      Throw(ErrorCode::kDevice, "kernel ", launch.kernel, ": argument ", i,
+            " is an address of the host's");
     }
   }
 }

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "kernels/cuda/emulation/runtime.h"
 
@@ -76,8 +77,8 @@ struct GridLaunch {
   std::size_t shared_bytes;
   void (*body)(void* call);  // one thread's work
   void* call;
-  const void* arguments;  // the kernel's own, within `call`
-  std::size_t arguments_bytes;
+  // By argument of the kernel; null for what is no pointer.
+  std::span<const void* const> pointers;
 };
 // Returns what a device refuses to launch; throws kDevice for what the kernel then does wrong.
 cudaError_t RunGrid(const GridLaunch& launch);

@@ -98,18 +98,17 @@ TEST_F(EmulatedRuntimeDeathTest, GuardedMemoryIsOutOfTheHostsReach) {
   EXPECT_EQ(cudaFree(managed), cudaSuccess);
 }
 
-struct Numbers {
-  int count;
-  const int* data;
-};
-__global__ void Read(Numbers numbers) { static_cast<void>(numbers); }
+__global__ void Read(const int* data, int count) {
+  static_cast<void>(data);
+  static_cast<void>(count);
+}
 
 TEST_F(EmulatedRuntimeTest, KernelsTakeNoAddressesOfTheHost) {
   setenv("NASENGINE_EMULATED_GUARD", "1", 1);
   void* device = nullptr;
   ASSERT_EQ(cudaMalloc(&device, kCount), cudaSuccess);
   const auto launch = [](const int* data) {
-    emulation::Launch("read", &Read, dim3(1), dim3(1), 0, nullptr, Numbers{1, data});
+    emulation::Launch("read", &Read, dim3(1), dim3(1), 0, nullptr, data, 1);
   };
   const int on_stack = 1;
   const auto on_heap = std::make_unique<int>(1);

@@ -94,8 +94,8 @@ Figures ReadCompiled() {
         continue;
       } else if (line.find("stack frame") != std::string::npos) {
         figures[current].stack_bytes = NumberBefore(line, "bytes stack frame");
-        figures[current].spill_bytes = NumberBefore(line, "bytes spill stores") +
-                                       NumberBefore(line, "bytes spill loads");
+        figures[current].spill_bytes =
+            NumberBefore(line, "bytes spill stores") + NumberBefore(line, "bytes spill loads");
       } else if (line.find("Used ") != std::string::npos) {
         figures[current].registers = NumberBefore(line, "registers");
         figures[current].shared_bytes = NumberBefore(line, "bytes smem");
@@ -189,7 +189,8 @@ int ResidentWarps(const std::string& architecture, const Resources& used, const 
       &result, &device, &kernel, &state, stated.threads,
       static_cast<std::size_t>(stated.dynamic_shared_bytes));
   EXPECT_EQ(error, CUDA_OCC_SUCCESS);
-  return result.activeBlocksPerMultiprocessor * (stated.threads + kWarpThreads - 1) / kWarpThreads;
+  const int warps = (stated.threads + kWarpThreads - 1) / kWarpThreads;
+  return result.activeBlocksPerMultiprocessor * warps;
 }
 
 constexpr const char* kTable = NASENGINE_FIXTURES "/cuda/kernel_resources.csv";
@@ -237,7 +238,8 @@ TEST_F(KernelResourcesTest, FiguresAreThoseOfTheTable) {
   std::string now = Heading();
   for (const auto& [key, used] : compiled_) {
     const auto found = stated_.find(BaseName(key.first));
-    now += Row(key, used, found == stated_.end() ? 0 : ResidentWarps(key.second, used, found->second));
+    now +=
+        Row(key, used, found == stated_.end() ? 0 : ResidentWarps(key.second, used, found->second));
   }
   if (std::getenv("NASENGINE_WRITE_TABLES") != nullptr) {
     std::ofstream(kTable) << now;

@@ -21,9 +21,10 @@ struct Layer {
   std::int64_t stride;
 };
 constexpr Layer kLayers[] = {
-    {112, 32, 1}, {112, 48, 2}, {112, 96, 2}, {56, 72, 1},  {56, 144, 1}, {56, 72, 2},  {56, 144, 2},
-    {28, 120, 1}, {28, 240, 1}, {28, 120, 2}, {28, 240, 2}, {14, 240, 1}, {14, 480, 1}, {14, 288, 1},
-    {14, 576, 1}, {14, 288, 2}, {14, 576, 2}, {7, 576, 1},  {7, 1152, 1},
+    {112, 32, 1}, {112, 48, 2}, {112, 96, 2}, {56, 72, 1},  {56, 144, 1},
+    {56, 72, 2},  {56, 144, 2}, {28, 120, 1}, {28, 240, 1}, {28, 120, 2},
+    {28, 240, 2}, {14, 240, 1}, {14, 480, 1}, {14, 288, 1}, {14, 576, 1},
+    {14, 288, 2}, {14, 576, 2}, {7, 576, 1},  {7, 1152, 1},
 };
 
 void ForEachLayer(std::int64_t batch,
@@ -107,8 +108,7 @@ TEST(DepthwiseTrafficTest, LargeBatchesOfEveryLayerAskForLittleMoreThanTheLeast)
     ForEachLayer(batch, [](const ConvGeometry& g, std::int64_t element_bytes) {
       for (const Planned& planned : {Forward(g, element_bytes), BackwardData(g, element_bytes)}) {
         EXPECT_LE(TrafficOf(planned.map, planned.plan).ratio(), 1.15) << Describe(planned);
-        EXPECT_GE(Blocks(planned.map, planned.plan), kMultiprocessors * 3 / 4)
-            << Describe(planned);
+        EXPECT_GE(Blocks(planned.map, planned.plan), kMultiprocessors * 3 / 4) << Describe(planned);
       }
     });
   }
@@ -135,7 +135,7 @@ TEST(DepthwiseTrafficTest, GradientsOfWeightsReadTheirMapsOnce) {
       EXPECT_LE(traffic.map + traffic.units, 1.15 * traffic.least) << Describe(planned);
       EXPECT_LE(traffic.weights, 0.21 * traffic.least) << Describe(planned);
       EXPECT_LE(traffic.weights, 16 << 20) << Describe(planned);
-      if (element_bytes == 4) EXPECT_LE(traffic.ratio(), 1.15) << Describe(planned);
+      EXPECT_LE(traffic.ratio(), element_bytes == 4 ? 1.15 : 1.25) << Describe(planned);
       EXPECT_GE(Blocks(planned.map, planned.plan), kMultiprocessors * 3 / 4) << Describe(planned);
     });
   }
@@ -144,11 +144,11 @@ TEST(DepthwiseTrafficTest, GradientsOfWeightsReadTheirMapsOnce) {
 TEST(DepthwiseTrafficTest, BlocksAreWhatADeviceTakes) {
   for (const std::int64_t batch : {1, 2, 64}) {
     ForEachLayer(batch, [](const ConvGeometry& g, std::int64_t element_bytes) {
-      for (const Planned& planned :
-           {Forward(g, element_bytes), BackwardData(g, element_bytes),
-            BackwardWeights(g, element_bytes)}) {
+      for (const Planned& planned : {Forward(g, element_bytes), BackwardData(g, element_bytes),
+                                     BackwardWeights(g, element_bytes)}) {
         const MarchPlan& plan = planned.plan;
         EXPECT_LE(plan.threads(), kMostMarchThreads);
+        EXPECT_LE(StagedBytes(planned.map, plan), kMostSharedBytes);
         EXPECT_GE(plan.bands * plan.rows, planned.map.out_h);
         EXPECT_GE(plan.column_blocks * plan.strips * plan.tile.width, planned.map.out_w);
         EXPECT_GE(plan.chunks * plan.channels(), planned.map.channels);
