@@ -122,8 +122,8 @@ inline MarchTraffic TrafficOf(const MarchMap& map, const MarchPlan& plan) {
     traffic.weights = (2.0 * plan.parts + 1) * sizeof(float) * taps;
     traffic.least += sizeof(float) * taps;
   } else {
-    const auto readers = static_cast<double>(Blocks(map, plan) / plan.chunks);
-    traffic.weights = readers * static_cast<double>(map.element_bytes) * taps;
+    const std::int64_t readers = Blocks(map, plan) / plan.chunks;
+    traffic.weights = static_cast<double>(readers) * static_cast<double>(map.element_bytes) * taps;
     traffic.least += static_cast<double>(map.element_bytes) * taps;
   }
   return traffic;

@@ -84,7 +84,9 @@ class KernelFixture : public ::testing::Test {
       typename Op::Args own_args = args;
       const std::vector<Tensor> own = internal::RedirectOutputs<Op>(context_, own_args);
       EXPECT_NO_THROW(RunChecked<Op>(context_, entry, reference, own_args)) << entry.name;
-      if (OnEmulatedDevice()) ExpectSameBitsInAllOrders<Op>(entry, args);
+      // What is composed of others has their order.
+      if (OnEmulatedDevice() && entry.impl == Impl::kOurs)
+        ExpectSameBitsInAllOrders<Op>(entry, args);
       ++compared;
     }
     const bool on_cpu = context_.device().type == DeviceType::kCpu;

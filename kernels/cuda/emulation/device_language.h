@@ -9,6 +9,7 @@
 #include "kernels/cuda/emulation/scheduler.h"
 #include "kernels/cuda/emulation/warp_operations.h"
 
+// NOLINTBEGIN(readability-identifier-naming,bugprone-reserved-identifier): CUDA's own names.
 #define __global__
 #define __device__
 #define __host__
@@ -28,8 +29,6 @@
       &name##_key, sizeof(T) * (count), alignof(T) < 16 ? 16 : alignof(T), {__FILE__, __LINE__}))
 #define NAS_DYNAMIC_SHARED(T, name) \
   T* name = static_cast<T*>(::nasengine::cuda::emulation::DynamicShared())
-
-// NOLINTBEGIN(readability-identifier-naming)
 
 struct alignas(8) int2 {
   int x, y;
@@ -123,4 +122,4 @@ T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
                                               {file, line});
 }
 
-// NOLINTEND(readability-identifier-naming)
+// NOLINTEND(readability-identifier-naming,bugprone-reserved-identifier)

@@ -69,7 +69,7 @@ void* DeviceMemory::AllocateGuarded(std::size_t bytes) {
   }
   if (begin + wanted > base + kReservedBytes) return nullptr;
   if (begin + wanted > base + guarded_bytes_) guarded_bytes_ = begin + wanted - base;
-  auto* data = reinterpret_cast<std::byte*>(begin);
+  auto* data = reinterpret_cast<std::byte*>(begin);  // NOLINT(performance-no-int-to-ptr)
   Unpoison(data, bytes);
   Poison(data + bytes, wanted - bytes);
   return data;
@@ -121,6 +121,7 @@ bool DeviceMemory::OnHostOnly(const void* data) {
   // Says whether there is such a page at all.
   const auto page_bytes = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   unsigned char resident = 0;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
   return mincore(reinterpret_cast<void*>(address / page_bytes * page_bytes), 1, &resident) == 0;
 }
 

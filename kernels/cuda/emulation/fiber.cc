@@ -20,6 +20,7 @@
 #endif
 
 #ifndef NASENGINE_FIBERS_ARE_UCONTEXTS
+// NOLINTBEGIN(readability-identifier-naming): symbols of the assembly below.
 extern "C" {
 // Saves on the stack that is left what a call must preserve, and takes it from the one that is gone
 // on with.
@@ -27,6 +28,7 @@ void nasengine_switch_stack(void** left, void* next);
 // Where a new fiber begins, with what it calls in r13 and the argument in r12.
 void nasengine_begin_fiber();
 }
+// NOLINTEND(readability-identifier-naming)
 asm(R"(
 .pushsection .text
 .type nasengine_switch_stack, @function

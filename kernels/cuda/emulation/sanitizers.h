@@ -33,7 +33,7 @@ inline constexpr std::size_t kStackBytes = std::size_t{64} << 10;
 #endif
 
 // While one lives, what the thread reads and writes is the emulation's own, no kernel's.
-class Unwatched {
+class [[maybe_unused]] Unwatched {
  public:
 #if defined(__SANITIZE_THREAD__)
   Unwatched() {
@@ -45,8 +45,8 @@ class Unwatched {
     AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
   }
 #else
-  Unwatched() {}
-  ~Unwatched() {}
+  Unwatched() = default;
+  ~Unwatched() = default;
 #endif
   Unwatched(const Unwatched&) = delete;
   Unwatched& operator=(const Unwatched&) = delete;

@@ -11,7 +11,7 @@ namespace nasengine::cuda::sample {
 namespace {
 
 using emulation::Launch;
-using ::testing::ExitedWithCode;
+using ::testing::ExitedWithCode;  // NOLINT(misc-unused-using-decls): used under sanitizers
 
 // Expects an error that has all of `parts`, and that the next launch is none the worse for it.
 template <class Callable>
@@ -39,6 +39,7 @@ TEST(EmulatorBugsTest, ShuffleWithALaneThatHasEnded) {
                  "waits for the lanes 0xffffffff, of which lane ", " has ended"});
 }
 
+// NOLINTBEGIN(bugprone-branch-clone): two lines are the point.
 __global__ void WaitAtTwoLines() {
   if (threadIdx.x < 17) {
     __syncthreads();
@@ -85,6 +86,7 @@ __global__ void MisuseWarp() {
     TensorCoreProduct(d, {0, 0, 0, 0}, {0, 0});
   }
 }
+// NOLINTEND(bugprone-branch-clone)
 template <WarpBug kBug>
 void ExpectWarpFailure(std::initializer_list<std::string> parts) {
   ExpectFailure([] { Launch("misuse", &MisuseWarp<kBug>, dim3(1), dim3(kWarp), 0, nullptr); },

@@ -30,7 +30,6 @@ struct Resources {
   int shared_bytes = 0;  // static
   int stack_bytes = 0;
   int spill_bytes = 0;
-  friend bool operator==(const Resources&, const Resources&) = default;
 };
 
 struct Stated {
