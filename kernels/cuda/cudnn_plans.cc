@@ -27,9 +27,9 @@ void Submit(cudnnHandle_t handle, const CudnnPlan& plan, const CudnnDescriptor& 
 }
 
 CudnnDescriptor Pack(const std::array<void*, 4>& pointers) {
-  static constexpr std::array<std::int64_t, 3> ids = {kIdX, kIdW, kIdY};
+  static constexpr std::array<std::int64_t, 3> kIds = {kIdX, kIdW, kIdY};
   CudnnDescriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  pack.Set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(ids));
+  pack.Set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, std::span<const std::int64_t>(kIds));
   pack.SetPointers(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span(pointers).first(3));
   pack.SetPointers(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, std::span(pointers).last(1));
   pack.Finalize("cuDNN: pointers");

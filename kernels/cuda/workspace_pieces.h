@@ -23,6 +23,7 @@ class WorkspacePieces {
   std::byte* Take(Context& context) const {
     if (bytes_ == 0) return nullptr;
     const auto address = reinterpret_cast<std::uintptr_t>(context.Workspace(total_bytes()));
+    // NOLINTNEXTLINE(performance-no-int-to-ptr)
     return reinterpret_cast<std::byte*>((address + kAlignment - 1) / kAlignment * kAlignment);
   }
 

@@ -92,7 +92,7 @@ TEST_F(OptimizerStepTest, PartsOfSlabsMoveAsWholeOnes) {
   const auto part = [&](std::uint64_t stream, std::int64_t offset) {
     const Tensor whole = RandomTensor(shape, stream);
     const Tensor larger = Filled({shape[0] + offset + 1}, 9);
-    const Tensor inside = larger.Slice(offset, shape);
+    Tensor inside = larger.Slice(offset, shape);
     for (std::int64_t i = 0; i < shape[0]; ++i) Set(inside, i, std::abs(Get(whole, i)));
     return inside;
   };
