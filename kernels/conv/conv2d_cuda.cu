@@ -36,11 +36,11 @@ void WithStorage(DType dtype, const Body& body) {
 template <class A, class B, class Store>
 void Multiply(Context& context, const char* name, const A& a, const B& b, const Store& store,
               ProductSizes sizes, std::int64_t parts) {
-  sizes.row_tiles = DivideUp(sizes.rows, kProductRows);
-  sizes.column_tiles = DivideUp(sizes.columns, kProductColumns);
-  sizes.part_terms = DivideUp(DivideUp(sizes.terms, parts), kProductTerms) * kProductTerms;
+  sizes.row_tiles = DivideUp(sizes.rows, kTiledRows);
+  sizes.column_tiles = DivideUp(sizes.columns, kTiledColumns);
+  sizes.part_terms = DivideUp(DivideUp(sizes.terms, parts), kTiledTerms) * kTiledTerms;
   const auto blocks = static_cast<unsigned>(sizes.row_tiles * sizes.column_tiles * parts);
-  Launch(context, name, &TiledProduct<A, B, Store>, {dim3(blocks), dim3(kProductThreads)}, a, b,
+  Launch(context, name, &TiledProduct<A, B, Store>, {dim3(blocks), dim3(kTiledThreads)}, a, b,
          store, sizes);
 }
 
@@ -76,9 +76,9 @@ std::int64_t PartsOf(const Context& context, const ConvGeometry& g) {
   constexpr std::int64_t kBlocksEach = 4;
   constexpr std::int64_t kTilesEach = 4;
   const std::int64_t tiles =
-      DivideUp(g.c_out, kProductRows) * DivideUp(g.kernel * g.kernel * g.c_in, kProductColumns);
+      DivideUp(g.c_out, kTiledRows) * DivideUp(g.kernel * g.kernel * g.c_in, kTiledColumns);
   const std::int64_t wanted = DivideUp(kBlocksEach * BackendOf(context).multiprocessors(), tiles);
-  const std::int64_t most = DivideUp(g.n * g.out_h() * g.out_w(), kTilesEach * kProductTerms);
+  const std::int64_t most = DivideUp(g.n * g.out_h() * g.out_w(), kTilesEach * kTiledTerms);
   return std::max<std::int64_t>(std::min(wanted, most), 1);
 }
 

@@ -172,34 +172,34 @@ struct ProductSizes {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   std::int64_t terms = 0;
-  std::int64_t part_terms = 0;  // of a part, a multiple of kProductTerms
+  std::int64_t part_terms = 0;  // of a part, a multiple of kTiledTerms
   std::int64_t column_tiles = 0;
   std::int64_t row_tiles = 0;
 };
 
-inline constexpr int kProductRows = 64;
-inline constexpr int kProductColumns = 32;
-inline constexpr int kProductTerms = 16;
-inline constexpr int kProductThreads = 128;
+inline constexpr int kTiledRows = 64;
+inline constexpr int kTiledColumns = 32;
+inline constexpr int kTiledTerms = 16;
+inline constexpr int kTiledThreads = 128;
 inline constexpr int kThreadTile = 4;  // rows and columns of a thread
 
-// Loads kProductTerms terms of kRows rows, from term `first` on, into tile (terms, rows): a
+// Loads kTiledTerms terms of kRows rows, from term `first` on, into tile (terms, rows): a
 // thread's rows are the same every time, its term one of each tile.
 template <int kRows, class Factor>
-struct TileLoader {
-  static constexpr int kStep = kProductThreads / kProductTerms;
+struct TermLoader {
+  static constexpr int kStep = kTiledThreads / kTiledTerms;
   typename Factor::Row row[kRows / kStep];
-  __device__ __forceinline__ TileLoader(const Factor& factor, std::int64_t first_row, int thread) {
+  __device__ __forceinline__ TermLoader(const Factor& factor, std::int64_t first_row, int thread) {
 #pragma unroll
     for (int i = 0; i < kRows / kStep; ++i) {
-      row[i] = factor.RowOf(first_row + thread / kProductTerms + i * kStep);
+      row[i] = factor.RowOf(first_row + thread / kTiledTerms + i * kStep);
     }
   }
   __device__ __forceinline__ void Load(const Factor& factor, std::int64_t first, std::int64_t end,
                                        int thread, float* tile) const {
-    const std::int64_t index = first + thread % kProductTerms;
+    const std::int64_t index = first + thread % kTiledTerms;
     const typename Factor::Term term = factor.TermOf(index);
-    float* to = tile + thread % kProductTerms * kRows + thread / kProductTerms;
+    float* to = tile + thread % kTiledTerms * kRows + thread / kTiledTerms;
 #pragma unroll
     for (int i = 0; i < kRows / kStep; ++i) {
       to[i * kStep] = index < end ? factor.At(row[i], term) : 0.f;
@@ -210,34 +210,34 @@ struct TileLoader {
 // store(row * columns + column, column, part, sum over the part's terms of a.At(row, term) *
 // b.At(column, term)). Terms are added tile by tile, so that no f32 takes many small numbers.
 template <class A, class B, class Store>
-__global__ void __launch_bounds__(kProductThreads)
+__global__ void __launch_bounds__(kTiledThreads)
     TiledProduct(A a, B b, Store store, ProductSizes sizes) {
-  NAS_SHARED(float, a_tile, kProductTerms* kProductRows);
-  NAS_SHARED(float, b_tile, kProductTerms* kProductColumns);
+  NAS_SHARED(float, a_tile, kTiledTerms* kTiledRows);
+  NAS_SHARED(float, b_tile, kTiledTerms* kTiledColumns);
   const int thread = static_cast<int>(threadIdx.x);
   const std::int64_t block = blockIdx.x;
-  const std::int64_t column0 = block % sizes.column_tiles * kProductColumns;
-  const std::int64_t row0 = block / sizes.column_tiles % sizes.row_tiles * kProductRows;
+  const std::int64_t column0 = block % sizes.column_tiles * kTiledColumns;
+  const std::int64_t row0 = block / sizes.column_tiles % sizes.row_tiles * kTiledRows;
   const std::int64_t part = block / sizes.column_tiles / sizes.row_tiles;
   const std::int64_t past = (part + 1) * sizes.part_terms;
   const std::int64_t end = past < sizes.terms ? past : sizes.terms;
-  const int tx = thread % (kProductColumns / kThreadTile) * kThreadTile;
-  const int ty = thread / (kProductColumns / kThreadTile) * kThreadTile;
-  const TileLoader<kProductRows, A> load_a(a, row0, thread);
-  const TileLoader<kProductColumns, B> load_b(b, column0, thread);
+  const int tx = thread % (kTiledColumns / kThreadTile) * kThreadTile;
+  const int ty = thread / (kTiledColumns / kThreadTile) * kThreadTile;
+  const TermLoader<kTiledRows, A> load_a(a, row0, thread);
+  const TermLoader<kTiledColumns, B> load_b(b, column0, thread);
   float sum[kThreadTile][kThreadTile] = {};
-  for (std::int64_t first = part * sizes.part_terms; first < end; first += kProductTerms) {
+  for (std::int64_t first = part * sizes.part_terms; first < end; first += kTiledTerms) {
     __syncthreads();
     load_a.Load(a, first, end, thread, a_tile);
     load_b.Load(b, first, end, thread, b_tile);
     __syncthreads();
     float tile[kThreadTile][kThreadTile] = {};
 #pragma unroll
-    for (int k = 0; k < kProductTerms; ++k) {
+    for (int k = 0; k < kTiledTerms; ++k) {
       Vector<float, kThreadTile> left;
       Vector<float, kThreadTile> right;
-      left.Load(a_tile + k * kProductRows + ty);
-      right.Load(b_tile + k * kProductColumns + tx);
+      left.Load(a_tile + k * kTiledRows + ty);
+      right.Load(b_tile + k * kTiledColumns + tx);
 #pragma unroll
       for (int i = 0; i < kThreadTile; ++i) {
 #pragma unroll

@@ -4,7 +4,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/portable.cuh"
 
 namespace nasengine::cuda {
@@ -29,7 +28,6 @@ struct MarchArgs {
   int parts = 0;
   bool turned = false;       // taps in reverse order
   bool copies_wide = false;  // rows cross to shared memory by 16 bytes
-  Activation activation = Activation::kNone;
 };
 
 // A thread's share of one block: rows first .. first + rows - 1 of a strip that begins at `column`.

@@ -1,7 +1,6 @@
 // Launches of backward-data of stride 2.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_backward_data.cuh"
-#include "kernels/conv/depthwise_conv_cuda_launch.h"
 
 namespace nasengine::cuda {
 
@@ -19,11 +18,10 @@ bool MarchStride2Gradient(Context& context, const DepthwiseMap& job) {
         return false;
       }
       const MarchPlan plan = PlanMarch(map, kTile, BackendOf(context).multiprocessors());
-      Launch(context, "depthwise_conv_backward_data",
-             &DepthwiseStride2Gradient<T, K, kTile.vector, kTile.width>,
-             ShapeOf(map, plan, TapBytes(map, plan)), static_cast<const T*>(job.in),
-             static_cast<const T*>(job.w), static_cast<T*>(job.out), ArgsOf(map, plan),
-             static_cast<int>(g.h), static_cast<int>(g.w));
+      LaunchStride2Gradient<K>(context, "depthwise_conv_backward_data", map, plan,
+                               static_cast<int>(g.h), static_cast<int>(g.w),
+                               MarchInput<T>{static_cast<const T*>(job.in)},
+                               static_cast<const T*>(job.w), StoreMap<T>{static_cast<T*>(job.out)});
       return true;
     });
   });

@@ -3,8 +3,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "kernels/conv/depthwise_conv_cuda.cuh"
+#include <algorithm>
+
+#include "kernels/conv/depthwise_conv_cuda_launch.h"
 #include "kernels/conv/depthwise_conv_cuda_plan.h"
+#include "kernels/conv/depthwise_conv_cuda_reader.cuh"
+#include "kernels/conv/depthwise_conv_cuda_writer.cuh"
 
 namespace nasengine::cuda {
 
@@ -20,10 +24,12 @@ __host__ __device__ constexpr int Stride2Parity(int kernel, int tap) {
 
 // `height`, `width`: of dx. A thread owns V channels of TW units and goes down a band, a row of
 // units at a time.
-template <class T, int K, int V, int TW>
-__global__ void __launch_bounds__(kMostMarchThreads)
-    DepthwiseStride2Gradient(const T* __restrict__ dy, const T* __restrict__ w, T* __restrict__ dx,
+template <int K, int V, int TW, class Input, class Output>
+__global__ void __launch_bounds__(kMostMarchThreads, 1)
+    DepthwiseStride2Gradient(Input dy, const typename Input::T* __restrict__ w, Output dx,
                              MarchArgs a, int height, int width) {
+  using T = typename Input::T;
+  using Reader = MarchReader<Input, V>;
   constexpr int kWindow = K / 2 + 1;
   constexpr int kColumns = TW + kWindow - 1;
   NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V)
@@ -31,28 +37,36 @@ __global__ void __launch_bounds__(kMostMarchThreads)
   const int wide = a.groups * V;
   LoadTaps(w, K * K, wide, place.chunk, a, taps);
   __syncthreads();
-  if (!place.inside) return;  // past the last barrier
+  typename Output::template Writer<V> writer(dx, place.channel, a.channels);
   const int lane = static_cast<int>(threadIdx.x) * V;
-  for (int i = place.first; i < place.first + place.rows; ++i) {
+  const int first = place.inside ? place.first : 0;
+  const int end = place.inside ? place.first + place.rows : 0;
+  const Reader reader(dy, place.channel, a.channels);
+  for (int i = first; i < end; ++i) {
     Vector<T, V> window[kWindow][kColumns];
 #pragma unroll
     for (int r = 0; r < kWindow; ++r) {
       const int row = i - a.pad + r;
-      const T* from = dy +
-                      PixelAt(place.image, row, place.column - a.pad, a.in_h, a.in_w, a.channels) +
-                      place.channel;
-      Opaque(from);
+      const auto from =
+          reader.RowAt(PixelAt(place.image, row, place.column - a.pad, a.in_h, a.in_w, a.channels) +
+                       place.channel);
+      typename Reader::Raw raw[kColumns];
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) {
-        window[r][c].Clear();
+        raw[c].Clear();
         if (Within(row, a.in_h) && Within(place.column - a.pad + c, a.in_w)) {
-          window[r][c].LoadReadOnly(from + static_cast<std::int64_t>(c) * a.channels);
+          Reader::Load(from, static_cast<std::int64_t>(c) * a.channels, raw[c]);
         }
+      }
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) {
+        window[r][c] =
+            reader.Make(raw[c], Within(row, a.in_h) && Within(place.column - a.pad + c, a.in_w));
       }
     }
     float sum[2][2 * TW][V] = {};
     int at = lane;  // not to be known as the last row's: taps would be kept in registers, and spill
-    if (K > 3) Opaque(at);
+    Opaque(at);
 #pragma unroll
     for (int kh = 0; kh < K; ++kh) {
 #pragma unroll
@@ -74,19 +88,29 @@ __global__ void __launch_bounds__(kMostMarchThreads)
     }
 #pragma unroll
     for (int p = 0; p < 2; ++p) {
-      T* to = dx + PixelAt(place.image, 2 * i + p, 2 * place.column, height, width, a.channels) +
-              place.channel;
-      Opaque(to);
-#pragma unroll
-      for (int q = 0; q < 2 * TW; ++q) {
-        Vector<T, V> packed;
-        packed.Set(sum[p][q]);
-        if (2 * i + p < height && 2 * place.column + q < width) {
-          packed.Store(to + static_cast<std::int64_t>(q) * a.channels);
-        }
+      if (2 * i + p < height) {
+        writer.template Row<2 * TW>(
+            sum[p],
+            PixelAt(place.image, 2 * i + p, 2 * place.column, height, width, a.channels) +
+                place.channel,
+            width - 2 * place.column, a.channels);
       }
     }
   }
+  writer.Finish(place, a, reinterpret_cast<double*>(taps));
+}
+
+// Launches the kernel for K of a map of units, with whatever reads and writes it.
+template <int K, class Input, class Output>
+void LaunchStride2Gradient(Context& context, const char* name, const MarchMap& map,
+                           const MarchPlan& plan, int height, int width, const Input& dy,
+                           const typename Input::T* w, const Output& dx) {
+  constexpr MarchTile kTile = Stride2GradientTile(K);
+  const std::size_t sums =
+      Output::kSums ? static_cast<std::size_t>(plan.threads() * kTile.vector) * sizeof(double) : 0;
+  Launch(context, name, &DepthwiseStride2Gradient<K, kTile.vector, kTile.width, Input, Output>,
+         ShapeOf(map, plan, std::max(TapBytes(map, plan), sums)), dy, w, dx, ArgsOf(map, plan),
+         height, width);
 }
 
 }  // namespace nasengine::cuda

@@ -1,29 +1,9 @@
 // Launches of backward-weights: sums of blocks into the workspace, then of these.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_backward_weights.cuh"
-#include "kernels/conv/depthwise_conv_cuda_launch.h"
-#include "kernels/conv/sum_parts_cuda.h"
 
 namespace nasengine::cuda {
 namespace {
-
-std::size_t PartialBytes(const MarchMap& map, const MarchPlan& plan) {
-  return static_cast<std::size_t>(plan.parts * map.taps * map.channels) * sizeof(float);
-}
-
-template <class T, int K, int S>
-bool Run(Context& context, const DepthwiseGradient& job, const MarchMap& map,
-         const MarchPlan& plan) {
-  constexpr MarchTile kTile = WeightsTile(sizeof(T), K);
-  auto* partial = static_cast<float*>(context.Workspace(PartialBytes(map, plan)));
-  const std::size_t shared_bytes =
-      static_cast<std::size_t>(plan.threads() * kTile.vector * K) * sizeof(float);
-  Launch(context, "depthwise_conv_backward_weights",
-         &DepthwiseWeightSums<T, K, S, kTile.vector, kTile.width>, ShapeOf(map, plan, shared_bytes),
-         static_cast<const T*>(job.x), static_cast<const T*>(job.dy), partial, ArgsOf(map, plan));
-  SumParts(context, partial, plan.parts, map.taps * map.channels, job.accumulate, job.dw);
-  return true;
-}
 
 // Calls body.template operator()<T, K, S>(map, plan) where the march takes the job.
 template <class Body>
@@ -49,16 +29,21 @@ bool WithPlan(Context& context, const DepthwiseGradient& job, const Body& body) 
 }  // namespace
 
 bool MarchBackwardWeights(Context& context, const DepthwiseGradient& job) {
-  return WithPlan(context, job,
-                  [&]<class T, int K, int S>(const MarchMap& map, const MarchPlan& plan) {
-                    return Run<T, K, S>(context, job, map, plan);
-                  });
+  return WithPlan(
+      context, job, [&]<class T, int K, int S>(const MarchMap& map, const MarchPlan& plan) {
+        auto* partial = static_cast<float*>(context.Workspace(WeightPartsBytes(map, plan)));
+        LaunchWeightSums<K, S>(context, "depthwise_conv_backward_weights", map, plan,
+                               MarchInput<T>{static_cast<const T*>(job.x)},
+                               MarchInput<T>{static_cast<const T*>(job.dy)}, partial,
+                               job.accumulate, job.dw);
+        return true;
+      });
 }
 
 std::size_t MarchWeightsBytes(Context& context, const DepthwiseGradient& job) {
   std::size_t bytes = 0;
   WithPlan(context, job, [&]<class T, int K, int S>(const MarchMap& map, const MarchPlan& plan) {
-    bytes = PartialBytes(map, plan);
+    bytes = WeightPartsBytes(map, plan);
     return true;
   });
   return bytes;

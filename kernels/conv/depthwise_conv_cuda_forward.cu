@@ -1,7 +1,6 @@
 // Launches of the kernels that march from x to y, and from dy to dx where the stride is 1.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_forward.cuh"
-#include "kernels/conv/depthwise_conv_cuda_launch.h"
 
 namespace nasengine::cuda {
 namespace {
@@ -16,22 +15,9 @@ bool March(Context& context, const char* name, const DepthwiseMap& job, const Ma
     return false;
   }
   const MarchPlan plan = PlanMarch(map, kTile, BackendOf(context).multiprocessors());
-  MarchArgs args = ArgsOf(map, plan);
-  args.turned = turned;
-  args.activation = job.activation;
-  const auto* in = static_cast<const T*>(job.in);
-  const auto* w = static_cast<const T*>(job.w);
-  auto* out = static_cast<T*>(job.out);
-  if constexpr (K == 3) {
-    Launch(context, name, &DepthwiseMarch<T, K, S, kTile.vector, kTile.width>,
-           ShapeOf(map, plan, TapBytes(map, plan)), in, w, job.bias, out, args);
-  } else {
-    static_assert(kBytes == 4);  // RowStager
-    args.copies_wide = plan.groups % 4 == 0 && TakesVectors(job.in, pixel_bytes, 16);
-    Launch(context, name, &DepthwiseMarchStaged<T, K, S, kTile.vector, kTile.width>,
-           ShapeOf(map, plan, static_cast<std::size_t>(StagedBytes(map, plan))), in, w, job.bias,
-           out, args);
-  }
+  LaunchMarch<K, S>(context, name, map, plan, turned, MarchInput<T>{static_cast<const T*>(job.in)},
+                    static_cast<const T*>(job.w),
+                    StoreMap<T>{static_cast<T*>(job.out), job.bias, job.activation});
   return true;
 }
 

@@ -6,8 +6,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "kernels/conv/depthwise_conv_cuda.cuh"
+#include <algorithm>
+
+#include "kernels/conv/depthwise_conv_cuda_launch.h"
 #include "kernels/conv/depthwise_conv_cuda_plan.h"
+#include "kernels/conv/depthwise_conv_cuda_reader.cuh"
+#include "kernels/conv/depthwise_conv_cuda_writer.cuh"
 
 namespace nasengine::cuda {
 
@@ -63,20 +67,6 @@ struct OpenRows {
     }
   }
 
-  // Stores a completed row's columns that the map has.
-  __device__ __forceinline__ void Store(int slot, T* to, int columns, int channels,
-                                        Activation activation) const {
-#pragma unroll
-    for (int t = 0; t < TW; ++t) {
-      float values[V];
-#pragma unroll
-      for (int v = 0; v < V; ++v) values[v] = Activate(sum[slot][t][v], activation);
-      Vector<T, V> packed;
-      packed.Set(values);
-      if (t < columns) packed.Store(to + static_cast<std::int64_t>(t) * channels);
-    }
-  }
-
   // After the last row of a period.
   __device__ __forceinline__ void Move(const float* bias) {
 #pragma unroll
@@ -90,17 +80,17 @@ struct OpenRows {
     Open(0, bias);
   }
 
-  // Stores the row that input row q, the r-th of the band, completes, if there is one.
-  __device__ __forceinline__ void Complete(int q, int r, const float* bias, T* to, int columns,
-                                           const MarchArgs& a) {
+  // Writes the row that input row q, the r-th of the band, completes, if there is one.
+  template <class Writer>
+  __device__ __forceinline__ void Complete(int q, int r, const float* bias, Writer& writer,
+                                           int columns, const MarchArgs& a) {
     const int age = CompletedAge(q);
     if (age >= 0) {
       const int slot = Slot(q, age);
       const int row = r / S - age;
       if (row >= 0) {
-        T* at = to + static_cast<std::int64_t>(row) * a.out_w * a.channels;
-        Opaque(at);
-        Store(slot, at, columns, a.channels, a.activation);
+        writer.template Row<TW>(sum[slot], static_cast<std::int64_t>(row) * a.out_w * a.channels,
+                                columns, a.channels);
       }
       if (!kMoves) Open(slot, bias);
     }
@@ -108,81 +98,88 @@ struct OpenRows {
   }
 };
 
-template <int V>
-__device__ __forceinline__ void LoadBias(const float* __restrict__ bias, const MarchPlace& place,
-                                         float* values) {
-#pragma unroll
-  for (int v = 0; v < V; ++v) {
-    values[v] = bias != nullptr && place.inside ? bias[place.channel + v] : 0.f;
-  }
-}
-
-// Rows are loaded into registers, one ahead.
-template <class T, int K, int S, int V, int TW>
-__global__ void __launch_bounds__(kMostMarchThreads, 1)
-    DepthwiseMarch(const T* __restrict__ x, const T* __restrict__ w, const float* __restrict__ bias,
-                   T* __restrict__ y, MarchArgs a) {
+// Rows are loaded into registers, one ahead. Bounds above the most threads spare the registers for
+// three blocks of the usual size on a multiprocessor.
+inline constexpr int kMarchBounds = 3 * march::kUsualThreads;
+template <int K, int S, int V, int TW, class Input, class Output>
+__global__ void __launch_bounds__(kMarchBounds, 1)
+    DepthwiseMarch(Input x, const typename Input::T* __restrict__ w, Output y, MarchArgs a) {
+  using T = typename Input::T;
   using Rows = OpenRows<T, K, S, V, TW>;
+  using Reader = MarchReader<Input, V>;
   NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V)
   const MarchPlace place = PlaceOf<V, TW>(a);
   const int wide = a.groups * V;
   LoadTaps(w, K * K, wide, place.chunk, a, taps);
   __syncthreads();
-  if (!place.inside) return;  // past the last barrier
-  taps += static_cast<int>(threadIdx.x) * V;
-  const int h0 = place.first * S - a.pad;
-  const int w0 = place.column * S - a.pad;
-  const int total = (place.rows - 1) * S + K;
-  x += PixelAt(place.image, h0, w0, a.in_h, a.in_w, a.channels) + place.channel;
-  y +=
-      PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) + place.channel;
-  unsigned columns = 0;  // which the map has
-#pragma unroll
-  for (int i = 0; i < Rows::kColumns; ++i) {
-    columns |= static_cast<unsigned>(Within(w0 + i, a.in_w)) << i;
-  }
-  const auto load = [&](Vector<T, V>* row, int r) {
-    const bool exists = r < total && Within(h0 + r, a.in_h);
-    const T* from = x + static_cast<std::int64_t>(r) * a.in_w * a.channels;
-    Opaque(from);
+  typename Output::template Writer<V> writer(y, place.channel, a.channels);
+  if (place.inside) {
+    const int h0 = place.first * S - a.pad;
+    const int w0 = place.column * S - a.pad;
+    const int total = (place.rows - 1) * S + K;
+    Reader reader(x, place.channel, a.channels);
+    reader.MoveTo(PixelAt(place.image, h0, w0, a.in_h, a.in_w, a.channels) + place.channel);
+    writer.MoveTo(PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) +
+                  place.channel);
+    unsigned columns = 0;  // which the map has
 #pragma unroll
     for (int i = 0; i < Rows::kColumns; ++i) {
-      row[i].Clear();
-      if (exists && (columns >> i & 1) != 0) {
-        row[i].LoadReadOnly(from + static_cast<std::int64_t>(i) * a.channels);
-      }
+      columns |= static_cast<unsigned>(Within(w0 + i, a.in_w)) << i;
     }
-  };
-  float first_sum[V];
-  LoadBias<V>(bias, place, first_sum);
-  Rows open;
+    const auto load = [&](typename Reader::Raw* row, int r) {
+      const bool exists = r < total && Within(h0 + r, a.in_h);
+      const auto from = reader.RowAt(static_cast<std::int64_t>(r) * a.in_w * a.channels);
 #pragma unroll
-  for (int slot = 0; slot < Rows::kOpen; ++slot) open.Open(slot, first_sum);
-  Vector<T, V> row[Rows::kColumns];
-  Vector<T, V> next[Rows::kColumns];
-  load(row, 0);
+      for (int i = 0; i < Rows::kColumns; ++i) {
+        row[i].Clear();
+        if (exists && (columns >> i & 1) != 0) {
+          Reader::Load(from, static_cast<std::int64_t>(i) * a.channels, row[i]);
+        }
+      }
+    };
+    float first_sum[V];
+    writer.Start(first_sum);
+    Rows open;
+#pragma unroll
+    for (int slot = 0; slot < Rows::kOpen; ++slot) open.Open(slot, first_sum);
+    Vector<T, V> row[Rows::kColumns];
+    typename Reader::Raw next[Rows::kColumns];
+    load(next, 0);
+#pragma unroll
+    for (int i = 0; i < Rows::kColumns; ++i) row[i] = reader.Make(next[i], (columns >> i & 1) != 0);
 #pragma unroll 1
-  for (int base = 0; base < total; base += Rows::kPeriod) {
+    for (int base = 0; base < total; base += Rows::kPeriod) {
 #pragma unroll
-    for (int q = 0; q < Rows::kPeriod; ++q) {
-      const int r = base + q;
-      if (r < total) {
-        load(next, r + 1);
-        if (Within(h0 + r, a.in_h)) open.Add(q, row, taps, wide);
-        open.Complete(q, r, first_sum, y, a.out_w - place.column, a);
+      for (int q = 0; q < Rows::kPeriod; ++q) {
+        const int r = base + q;
+        if (r < total) {
+          load(next, r + 1);
+          if (Within(h0 + r, a.in_h)) {
+            int at = static_cast<int>(threadIdx.x) * V;
+            if (Input::kChanges || Output::kSums) Opaque(at);  // else taps stay in registers
+            open.Add(q, row, taps + at, wide);
+          }
+          open.Complete(q, r, first_sum, writer, a.out_w - place.column, a);
 #pragma unroll
-        for (int i = 0; i < Rows::kColumns; ++i) row[i] = next[i];
+          for (int i = 0; i < Rows::kColumns; ++i) {
+            row[i] = reader.Make(next[i], (columns >> i & 1) != 0);
+          }
+        }
       }
     }
   }
+  writer.Finish(place, a, reinterpret_cast<double*>(taps));
 }
 
 // Copies rows of the block's window into shared memory, beside the computation. A thread copies
-// the same bytes of every kStep-th pixel of its own image's row.
-template <class T, int K, int S, int V, int TW>
+// the same bytes of every kStep-th pixel of its own image's row, of each of the map's tensors. A
+// stage is a row of the first of them, then of the second.
+template <int K, int S, int V, int TW, class Input>
 class RowStager {
+  using T = typename Input::T;
+
  public:
-  __device__ __forceinline__ RowStager(const T* __restrict__ x, const MarchPlace& place,
+  __device__ __forceinline__ RowStager(const Input& input, const MarchPlace& place,
                                        const MarchArgs& a)
       : a_(a) {
     const int ty = static_cast<int>(threadIdx.y);
@@ -190,30 +187,44 @@ class RowStager {
     const int bytes = a.copies_wide ? 16 : 4;
     const int per_copy = bytes / static_cast<int>(sizeof(T));
     const int copies = a.groups * V / per_copy;  // of a pixel
-    columns_ = (a.strips * TW - 1) * S + K;
     first_ = lane / copies;
     step_ = a.strips * a.groups / copies;
-    element_ = lane % copies * per_copy;
+    const int element = lane % copies * per_copy;
     h0_ = place.first * S - a.pad;
     w0_ = (place.column - ty % a.strips * TW) * S - a.pad;
-    const int channel = place.chunk * a.groups * V + element_;
+    const int channel = place.chunk * a.groups * V + element;
     copies_any_ = channel < a.channels && place.image < a.all_images;
-    x_ = x + PixelAt(place.image, h0_, w0_, a.in_h, a.in_w, a.channels) + channel;
-    image_at_ = ty / a.strips * columns_ * a.groups * V;
+    const std::int64_t start = PixelAt(place.image, h0_, w0_, a.in_h, a.in_w, a.channels) + channel;
+#pragma unroll
+    for (int i = 0; i < Input::kInputs; ++i) base_[i] = input.input(i) + start;
+    to_ = image_at() + element;
   }
 
-  // Where in a stage the thread's image begins.
-  __device__ __forceinline__ int image_at() const { return image_at_; }
+  // Pixels of a row of the block's window, and where in the map the first of them is.
+  __device__ __forceinline__ int columns() const { return (a_.strips * TW - 1) * S + K; }
+  __device__ __forceinline__ int first_column() const { return w0_; }
+  // Where in a tensor's part of a stage the thread's image begins.
+  __device__ __forceinline__ int image_at() const {
+    return static_cast<int>(threadIdx.y) / a_.strips * columns() * a_.groups * V;
+  }
+  // Elements of such a part.
+  __device__ __forceinline__ int part_elements() const {
+    return a_.images * columns() * a_.groups * V;
+  }
+  __device__ __forceinline__ int stage_elements() const { return Input::kInputs * part_elements(); }
 
   // Row r of the band, if the map has it; otherwise an empty group of copies.
   __device__ __forceinline__ void Copy(int r, int total, T* stage) const {
     if (r < total && Within(h0_ + r, a_.in_h)) {
-      const T* from = x_ + static_cast<std::int64_t>(r) * a_.in_w * a_.channels;
-      T* to = stage + image_at_ + element_;
-      if (a_.copies_wide) {
-        CopyColumns<16>(from, to);
-      } else {
-        CopyColumns<4>(from, to);
+#pragma unroll
+      for (int i = 0; i < Input::kInputs; ++i) {
+        const T* from = base_[i] + static_cast<std::int64_t>(r) * a_.in_w * a_.channels;
+        T* to = stage + i * part_elements() + to_;
+        if (a_.copies_wide) {
+          CopyColumns<16>(from, to);
+        } else {
+          CopyColumns<4>(from, to);
+        }
       }
     }
     AsyncCommit();
@@ -222,84 +233,149 @@ class RowStager {
  private:
   template <int kBytes>
   __device__ __forceinline__ void CopyColumns(const T* from, T* to) const {
-    for (int i = first_; i < columns_; i += step_) {
+    for (int i = first_; i < columns(); i += step_) {
       AsyncCopy<kBytes>(to + i * a_.groups * V, from + static_cast<std::int64_t>(i) * a_.channels,
                         copies_any_ && Within(w0_ + i, a_.in_w));
     }
   }
 
   const MarchArgs& a_;
-  const T* x_;
-  int columns_;
+  const T* base_[Input::kInputs];
   int first_;
   int step_;
-  int element_;
+  int to_;  // where its first bytes of a tensor's part of a stage go
   int h0_;
   int w0_;
-  int image_at_;
   bool copies_any_;
 };
 
-// More threads than there are keep ptxas from loading taps early into registers that then let two
-// blocks of the usual size onto a multiprocessor instead of three. Two channels need theirs.
-__host__ __device__ constexpr int StagedBounds(int vector) {
-  return vector == 1 ? 384 : kMostMarchThreads;
+// Transforms a stage in place, each element once a block: a thread its own channels of every
+// blockDim.y-th pixel. What lies beside the map stays zero.
+template <int V, class Input, class Stager>
+__device__ __forceinline__ void TransformStage(const Input& x, const Stager& stager,
+                                               const float* table, const MarchArgs& a,
+                                               typename Input::T* stage) {
+  const int wide = a.groups * V;
+  const int lane = static_cast<int>(threadIdx.x) * V;
+  MarchNumbers<Input, V> numbers;
+  numbers.Load(table + lane, wide);
+  for (int image = 0; image < a.images; ++image) {
+    for (int column = static_cast<int>(threadIdx.y); column < stager.columns();
+         column += static_cast<int>(blockDim.y)) {
+      typename Input::T* at = stage + (image * stager.columns() + column) * wide + lane;
+      MarchRaw<Input, V> raw;
+#pragma unroll
+      for (int i = 0; i < Input::kInputs; ++i) raw.of[i].Load(at + i * stager.part_elements());
+      Transformed(x, raw, numbers, Within(stager.first_column() + column, a.in_w)).Store(at);
+    }
+  }
 }
 
 // Rows cross to shared memory kStages - 1 ahead, each element once a block: for large kernels,
-// whose sums leave no registers for rows to come.
-template <class T, int K, int S, int V, int TW>
-__global__ void __launch_bounds__(StagedBounds(V), 1)
-    DepthwiseMarchStaged(const T* __restrict__ x, const T* __restrict__ w,
-                         const float* __restrict__ bias, T* __restrict__ y, MarchArgs a) {
+// whose sums leave no registers for rows to come. They are transformed there, a row ahead. Taps are
+// loaded anew for every row: kept, or loaded early, they would take the registers of a block more.
+template <int K, int S, int V, int TW, class Input, class Output>
+__global__ void __launch_bounds__(kMostMarchThreads, 1)
+    DepthwiseMarchStaged(Input x, const typename Input::T* __restrict__ w, Output y, MarchArgs a) {
+  using T = typename Input::T;
   using Rows = OpenRows<T, K, S, V, TW>;
-  NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V), then kStages stages
+  NAS_DYNAMIC_SHARED(float, taps);  // (K, K, groups, V), then kStages stages, then numbers
   const MarchPlace place = PlaceOf<V, TW>(a);
   const int wide = a.groups * V;
-  const int stage_elements = a.images * ((a.strips * TW - 1) * S + K) * wide;
   T* stages = reinterpret_cast<T*>(taps + K * K * wide);
-  const RowStager<T, K, S, V, TW> stager(x, place, a);
+  const RowStager<K, S, V, TW, Input> stager(x, place, a);
+  const int stage_elements = stager.stage_elements();
   const int h0 = place.first * S - a.pad;
   const int total = (place.rows - 1) * S + K;
 #pragma unroll
   for (int r = 0; r < kStages - 1; ++r) stager.Copy(r, total, stages + r * stage_elements);
   LoadTaps(w, K * K, wide, place.chunk, a, taps);
-  taps += static_cast<int>(threadIdx.x) * V;
+  auto* const table = reinterpret_cast<float*>(stages + kStages * stage_elements);
+  if constexpr (Input::kChanges) {
+    if (threadIdx.y == 0) {
+      MarchNumbers<Input, V> numbers;
+      numbers.Fill(x, place.channel, a.channels);
+      numbers.Store(table + static_cast<int>(threadIdx.x) * V, wide);
+    }
+    AsyncWait<kStages - 2>();
+    __syncthreads();
+    if (Within(h0, a.in_h)) TransformStage<V>(x, stager, table, a, stages);
+  }
   const int window = stager.image_at() + static_cast<int>(threadIdx.y) % a.strips * TW * S * wide +
                      static_cast<int>(threadIdx.x) * V;
-  y +=
-      PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) + place.channel;
+  typename Output::template Writer<V> writer(y, place.channel, a.channels);
+  writer.MoveTo(PixelAt(place.image, place.first, place.column, a.out_h, a.out_w, a.channels) +
+                place.channel);
   float first_sum[V];
-  LoadBias<V>(bias, place, first_sum);
+  writer.Start(first_sum);
   Rows open;
 #pragma unroll
   for (int slot = 0; slot < Rows::kOpen; ++slot) open.Open(slot, first_sum);
   int stage = 0;  // of row r
-  int free = kStages - 1;
 #pragma unroll 1
   for (int base = 0; base < total; base += Rows::kPeriod) {
 #pragma unroll
     for (int q = 0; q < Rows::kPeriod; ++q) {
       const int r = base + q;
       if (r < total) {
-        AsyncWait<kStages - 2>();
-        // Row r is there for all, and all have read row r - 1, whose stage is filled again.
+        // Row r is there for all (with a transform: as it is to be, and row r + 1 is there), and
+        // all have read row r - 1, whose stage is filled again.
+        AsyncWait<Input::kChanges ? kStages - 3 : kStages - 2>();
         __syncthreads();
+        const int free = stage == 0 ? kStages - 1 : stage - 1;
         stager.Copy(r + kStages - 1, total, stages + free * stage_elements);
+        if constexpr (Input::kChanges) {
+          const int next = stage + 1 == kStages ? 0 : stage + 1;
+          if (r + 1 < total && Within(h0 + r + 1, a.in_h)) {
+            TransformStage<V>(x, stager, table, a, stages + next * stage_elements);
+          }
+        }
         if (place.inside) {
           if (Within(h0 + r, a.in_h)) {
             Vector<T, V> row[Rows::kColumns];
             const T* from = stages + stage * stage_elements + window;
 #pragma unroll
             for (int i = 0; i < Rows::kColumns; ++i) row[i].Load(from + i * wide);
-            open.Add(q, row, taps, wide);
+            int at = static_cast<int>(threadIdx.x) * V;
+            Opaque(at);
+            open.Add(q, row, taps + at, wide);
           }
-          open.Complete(q, r, first_sum, y, a.out_w - place.column, a);
+          open.Complete(q, r, first_sum, writer, a.out_w - place.column, a);
         }
-        free = stage;
         stage = stage + 1 == kStages ? 0 : stage + 1;
       }
     }
+  }
+  if constexpr (Output::kSums) {
+    AsyncWait<0>();  // nothing may arrive where sums are added up
+    writer.Finish(place, a, reinterpret_cast<double*>(taps));
+  }
+}
+
+// Launches the kernel for K of a map, with whatever reads and writes it; `plan` of the tile below.
+template <int K, int S, class Input, class Output>
+void LaunchMarch(Context& context, const char* name, const MarchMap& map, const MarchPlan& plan,
+                 bool turned, const Input& in, const typename Input::T* w, const Output& out) {
+  using T = typename Input::T;
+  constexpr MarchTile kTile =
+      Input::kChanges || Output::kSums ? FusedTile(sizeof(T), K, S) : ForwardTile(sizeof(T), K, S);
+  MarchArgs args = ArgsOf(map, plan);
+  args.turned = turned;
+  const std::size_t sums =
+      Output::kSums ? static_cast<std::size_t>(plan.threads() * kTile.vector) * sizeof(double) : 0;
+  if constexpr (K == 3) {
+    Launch(context, name, &DepthwiseMarch<K, S, kTile.vector, kTile.width, Input, Output>,
+           ShapeOf(map, plan, std::max(TapBytes(map, plan), sums)), in, w, out, args);
+  } else {
+    static_assert(kTile.vector * sizeof(T) == 4);  // RowStager
+    args.copies_wide = plan.groups % 4 == 0;
+    for (int i = 0; i < Input::kInputs; ++i) {
+      args.copies_wide &= TakesVectors(in.input(i), map.channels * map.element_bytes, 16);
+    }
+    const auto staged = static_cast<std::size_t>(StagedBytes(map, plan) +
+                                                 Input::Transform::kTables * plan.channels() * 4);
+    Launch(context, name, &DepthwiseMarchStaged<K, S, kTile.vector, kTile.width, Input, Output>,
+           ShapeOf(map, plan, std::max(staged, sums)), in, w, out, args);
   }
 }
 

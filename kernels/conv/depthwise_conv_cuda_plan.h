@@ -24,6 +24,13 @@ constexpr MarchTile ForwardTile(std::int64_t element_bytes, std::int64_t kernel,
   if (stride == 1) return {2, 7};
   return {static_cast<int>(8 / element_bytes), 4};
 }
+// The tile of a map that is transformed or whose results are summed up: as of a plain one, but that
+// the sums of 7x7 in bf16 leave no registers for it.
+constexpr MarchTile FusedTile(std::int64_t element_bytes, std::int64_t kernel,
+                              std::int64_t stride) {
+  if (kernel == 7 && element_bytes == 2) return {2, 4};
+  return ForwardTile(element_bytes, kernel, stride);
+}
 constexpr MarchTile Stride2GradientTile(std::int64_t kernel) {
   return kernel > 5 ? MarchTile{2, 4} : MarchTile{4, 2};
 }
@@ -43,10 +50,10 @@ inline std::int64_t StageElements(const MarchMap& map, const MarchPlan& plan) {
       (std::int64_t{plan.strips} * plan.tile.width - 1) * map.stride + map.window;
   return plan.images * columns * plan.channels();
 }
-// Taps in f32, then kStages stages.
+// Taps in f32, then kStages stages of each tensor.
 inline std::int64_t StagedBytes(const MarchMap& map, const MarchPlan& plan) {
   return map.taps * plan.channels() * static_cast<std::int64_t>(sizeof(float)) +
-         kStages * StageElements(map, plan) * map.element_bytes;
+         kStages * map.map_tensors * StageElements(map, plan) * map.element_bytes;
 }
 
 // x to y.

@@ -27,6 +27,8 @@ struct MarchMap {
   std::int64_t element_bytes = 4;
   std::int64_t taps = 1;            // of a channel's kernel
   std::int64_t units_elements = 0;  // of all units: written, or read once beside the map
+  std::int64_t map_tensors = 1;     // that an element of the map is made of
+  std::int64_t unit_tensors = 1;    // of the units' shape, written or read
 };
 
 // A thread owns `vector` channels of a strip of `width` units.
@@ -112,12 +114,14 @@ inline MarchTraffic TrafficOf(const MarchMap& map, const MarchPlan& plan) {
       march::Covered(map, map.out_w, std::int64_t{plan.strips} * plan.tile.width, map.in_w);
   const std::int64_t pixel = map.channels * map.element_bytes;
   const double sectors = march::SectorRatio(map, plan);
-  const auto units = static_cast<double>(map.units_elements * map.element_bytes);
+  const auto units = static_cast<double>(map.unit_tensors * map.units_elements * map.element_bytes);
   const auto taps = static_cast<double>(map.taps * map.channels);
   MarchTraffic traffic;
-  traffic.map = sectors * static_cast<double>(map.images * rows * columns * pixel);
+  traffic.map =
+      sectors * static_cast<double>(map.map_tensors * map.images * rows * columns * pixel);
   traffic.units = sectors * units;
-  traffic.least = units + static_cast<double>(map.images * map.in_h * map.in_w * pixel);
+  traffic.least =
+      units + static_cast<double>(map.map_tensors * map.images * map.in_h * map.in_w * pixel);
   if (plan.parts > 0) {
     traffic.weights = (2.0 * plan.parts + 1) * sizeof(float) * taps;
     traffic.least += sizeof(float) * taps;

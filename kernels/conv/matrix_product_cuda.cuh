@@ -19,13 +19,6 @@
 
 namespace nasengine::cuda {
 
-struct ProductShape {
-  std::int64_t rows;
-  int columns;
-  std::int64_t depth;
-  std::int64_t split_depth;  // of each block, the last excepted
-};
-
 // What a block needs of shared memory, in elements of T.
 template <class A, class B, int kPieces>
 struct ProductStorage {
@@ -50,12 +43,15 @@ struct ProductStorage {
   }
 };
 
-// Blocks of a multiprocessor for which registers are spared: with one more, wide bf16 tiles spill.
-inline constexpr int kProductBlocks = 3;
+// Blocks of a multiprocessor for which registers are spared: with one more, wide bf16 tiles spill,
+// and so do operands that are made of two tensors.
+template <class A, class B>
+inline constexpr int kProductBlocks =
+    A::Transform::kInputs + B::Transform::kInputs > 2 ? kBlocksAtOnce - 1 : kBlocksAtOnce;
 
 // grid = (tiles of C, those of the same rows in sequence; splits of the depth)
 template <class A, class B, class Epilogue, int kPieces>
-__global__ void __launch_bounds__(kProductThreads, kProductBlocks)
+__global__ void __launch_bounds__(kProductThreads, (kProductBlocks<A, B>))
     MatrixProduct(ProductShape shape, A a, B b, Epilogue epilogue) {
   using T = typename A::Element;
   using Storage = ProductStorage<A, B, kPieces>;
@@ -142,13 +138,6 @@ Access AccessOf(const T* data, std::int64_t across, std::int64_t pitch) {
   };
   if (fits(16)) return Access::kWide;
   return fits(4) ? Access::kWords : Access::kSingly;
-}
-
-// Columns of a tile: 64 unless 32 leave much less of the tiles empty.
-inline int ProductPieces(int columns) {
-  const std::int64_t wide = DivideUp(columns, 64) * 64;
-  const std::int64_t narrow = DivideUp(columns, 32) * 32;
-  return 4 * narrow <= 3 * wide ? 1 : 2;
 }
 
 template <int kPieces, class A, class B, class Epilogue>

@@ -8,17 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/conv/matrix_product_cuda_plan.h"
 #include "kernels/core/activation.h"
 #include "kernels/core/context.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine::cuda {
-
-struct LayerSizes {
-  std::int64_t rows = 0;
-  std::int64_t in = 0;
-  std::int64_t out = 0;
-};
 
 // y = activation(x w^T + bias); y of x's type or f32, bias f32 or empty.
 void LayerForward(Context& context, const char* name, const LayerSizes& sizes, const ConstView& x,

@@ -40,6 +40,26 @@ __device__ __forceinline__ void StoreRow(Out* to, const float (&values)[V], int 
   }
 }
 
+// values <- from[0..count), zeros beyond; as StoreRow.
+template <class T, int V>
+__device__ __forceinline__ void LoadRow(const T* from, float (&values)[V], int count, bool wide) {
+  if (wide) {
+    constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
+    static_assert(V % kChunk == 0);
+#pragma unroll
+    for (int i = 0; i < V; i += kChunk) {
+      Vector<T, kChunk> vector;
+      vector.Clear();
+      if (count > 0) vector.LoadReadOnly(from + i);
+#pragma unroll
+      for (int j = 0; j < kChunk; ++j) values[i + j] = vector.Get(j);
+    }
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < V; ++i) values[i] = i < count ? ToFloat(from[i]) : 0.0f;
+}
+
 // activation(result + bias).
 template <class Out>
 struct StoreResult {
@@ -71,6 +91,37 @@ struct StoreResult {
           values[i] = Activate(engine.Get(r, piece, i) + added[i], activation);
         }
         StoreRow<Out, V>(to + row * place.columns + column, values, place.columns - column, wide);
+      }
+    }
+  }
+};
+
+// The results themselves, or added to what is there.
+struct AddToParts {
+  float* data;  // (splits, rows, columns)
+  bool wide;    // see StoreRow
+  bool accumulate;
+
+  template <class Engine, int kPieces>
+  __device__ __forceinline__ void Run(const Engine& engine, const ProductPlace& place,
+                                      float* /*shared*/) const {
+    constexpr int V = Engine::kVector;
+    float* const to = data + place.split * place.rows * place.columns;
+#pragma unroll
+    for (int piece = 0; piece < kPieces; ++piece) {
+      const int column = place.column + Engine::Column(piece);
+#pragma unroll
+      for (int r = 0; r < Engine::kRows; ++r) {
+        const std::int64_t row = place.row + Engine::Row(r);
+        if (row >= place.rows) continue;
+        float* const at = to + row * place.columns + column;
+        float values[V];
+#pragma unroll
+        for (int i = 0; i < V; ++i) {
+          const bool added = accumulate && column + i < place.columns;
+          values[i] = engine.Get(r, piece, i) + (added ? at[i] : 0.0f);
+        }
+        StoreRow<float, V>(at, values, place.columns - column, wide);
       }
     }
   }

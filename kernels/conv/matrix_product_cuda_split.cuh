@@ -58,16 +58,4 @@ inline void RunSplitSum(Context& context, const char* name, const float* parts, 
          parts, sum, to);
 }
 
-// The depth of each split: enough blocks to fill the device, none with less than a few tiles.
-inline std::int64_t SplitDepth(const Context& context, std::int64_t rows, std::int64_t columns,
-                               std::int64_t depth) {
-  constexpr std::int64_t kLeast = 256;
-  constexpr std::int64_t kBlocksPerMultiprocessor = 4;
-  const std::int64_t tiles = DivideUp(rows, kProductThreads) *
-                             DivideUp(columns, ProductPieces(static_cast<int>(columns)) * kPiece);
-  const std::int64_t splits = std::max<std::int64_t>(
-      1, kBlocksPerMultiprocessor * BackendOf(context).multiprocessors() / tiles);
-  return DivideUp(std::max(kLeast, DivideUp(depth, splits)), kPiece) * kPiece;
-}
-
 }  // namespace nasengine::cuda

@@ -7,13 +7,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "kernels/cuda/portable.cuh"
+#include "kernels/conv/input_transform_cuda.cuh"
+#include "kernels/conv/matrix_product_cuda_plan.h"
 
 namespace nasengine::cuda {
-
-inline constexpr int kProductThreads = 128;
-// Lines of eight quads. A block's tile of the result has kProductThreads / kWarp pieces of rows.
-inline constexpr int kPiece = 32;
 
 // What lies side by side in memory: depths of a line, or lines of a depth.
 enum class DepthOrder { kInner, kOuter };
@@ -45,18 +42,9 @@ struct TileLayout {
   }
 };
 
-// What an operand's elements are multiplied as: themselves.
-struct Unchanged {
-  static constexpr int kInputs = 1;
-  static constexpr int kTables = 0;
-};
-
-// An operand. A Transform with tables has besides:
-//   kInputs 1 or 2; with 2, `second`, a tensor like the operand
-//   void Fill(channel, float* to) const        the kTables numbers of a channel
-//   float operator()(const float* inputs, const float* numbers) const
-// Channels are what lies side by side: depths (kInner) or lines (kOuter).
-template <class T, DepthOrder kOrder_, class Transform_ = Unchanged>
+// An operand. Channels of its transform (input_transform_cuda.cuh) are what lies side by side:
+// depths (kInner) or lines (kOuter).
+template <class T, DepthOrder kOrder_, class Transform_ = Unchanged<T>>
 struct ProductOperand {
   using Element = T;
   using Transform = Transform_;

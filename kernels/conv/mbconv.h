@@ -162,5 +162,6 @@ void RegisterMbconvReference(KernelRegistry& registry);
 void RegisterMbconvComposed(KernelRegistry& registry);
 void RegisterMbconvComposedCuda(KernelRegistry& registry);
 void RegisterMbconvHighway(KernelRegistry& registry);
+void RegisterMbconvCuda(KernelRegistry& registry);  // in the CUDA plug-in
 
 }  // namespace nasengine

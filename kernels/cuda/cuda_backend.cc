@@ -145,6 +145,7 @@ class PlanningBackend final : public CudaBackend {
   std::size_t free_bytes() const override { return real_.free_bytes(); }
   cudaStream_t stream() const override { return real_.stream(); }
   int multiprocessors() const override { return real_.multiprocessors(); }
+  std::int64_t cache_bytes() const override { return real_.cache_bytes(); }
   CudaBackend& real() override { return real_; }
 
   void* Allocate(std::size_t bytes) override {
@@ -199,6 +200,7 @@ class Backend final : public CudaBackend {
 
   cudaStream_t stream() const override { return stream_.get(); }
   int multiprocessors() const override { return properties_.multiProcessorCount; }
+  std::int64_t cache_bytes() const override { return properties_.l2CacheSize; }
 
   void* Allocate(std::size_t bytes) override {
     const DeviceGuard guard(ordinal_);

@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "kernels/core/context.h"
@@ -18,6 +19,8 @@ class CudaBackend : public DeviceBackend {
   virtual cudaStream_t stream() const = 0;
   // For the sizes of grids: blocks enough to fill the device.
   virtual int multiprocessors() const = 0;
+  // Of the cache that all multiprocessors share.
+  virtual std::int64_t cache_bytes() const = 0;
   // Itself, or the device behind a backend for planning: where plans may be tried.
   virtual CudaBackend& real() { return *this; }
 };

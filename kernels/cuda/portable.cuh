@@ -182,12 +182,13 @@ struct Vector {
   }
 };
 
-// Hides how a pointer was computed, so that strength reduction does not keep one pointer a load in
-// registers.
+// Hides how a pointer to global memory was computed, so that strength reduction does not keep one
+// pointer a load in registers.
 template <class T>
 __device__ __forceinline__ void Opaque(T*& pointer) {
 #ifdef __CUDA_ARCH__
   asm volatile("" : "+l"(pointer));
+  __builtin_assume(__isGlobal(pointer));  // hidden too, accesses would be generic
 #else
   (void)pointer;
 #endif

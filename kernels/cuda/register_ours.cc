@@ -23,6 +23,7 @@ void RegisterOurKernels(KernelRegistry& registry) {
   RegisterDepthwiseConvCuda(registry);
   RegisterElementwiseCuda(registry);
   RegisterLinearCuda(registry);
+  RegisterMbconvCuda(registry);
   RegisterOptimizerStepCuda(registry);
   RegisterPointwiseConvCuda(registry);
   RegisterPoolCuda(registry);

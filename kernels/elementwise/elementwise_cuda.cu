@@ -60,7 +60,7 @@ std::int64_t ProductBlocks(const Context& context, const InnerProduct::Args& arg
   constexpr int kBlocksPerMultiprocessor = 8;
   const std::int64_t vectors = cuda::DivideUp(args.a.bytes(), 16);
   const std::int64_t useful =
-      cuda::DivideUp(vectors, cuda::kProductThreads * cuda::kProductVectors);
+      cuda::DivideUp(vectors, cuda::kInnerProductThreads * cuda::kProductVectors);
   return std::min<std::int64_t>(
       useful, kBlocksPerMultiprocessor * cuda::BackendOf(context).multiprocessors());
 }
@@ -75,7 +75,7 @@ void InnerProductCuda(Context& context, const InnerProduct::Args& args) {
   const std::int64_t blocks = ProductBlocks(context, args);
   auto* partial = static_cast<double*>(context.Workspace(ProductWorkspaceBytes(context, args)));
   const cuda::LaunchShape shape{.grid = dim3(static_cast<unsigned>(blocks)),
-                                .block = dim3(cuda::kProductThreads)};
+                                .block = dim3(cuda::kInnerProductThreads)};
   WithDeviceStorage(args.a.dtype, [&]<class T>(T) {
     constexpr int kVector = 16 / static_cast<int>(sizeof(T));
     const T* a = args.a.As<T>();

@@ -40,20 +40,20 @@ struct DropElement {
   }
 };
 
-inline constexpr int kProductThreads = 256;
+inline constexpr int kInnerProductThreads = 256;
 // Vectors of each tensor that a thread loads at once. Their products are summed in f32, at most 32
 // of them, and these sums in f64.
 inline constexpr int kProductVectors = 4;
 
 // partial[block] = the sum of a[i] * b[i] over the block's share of the elements.
 template <class T, int V>
-__global__ void __launch_bounds__(kProductThreads)
+__global__ void __launch_bounds__(kInnerProductThreads)
     SumProducts(const T* __restrict__ a, const T* __restrict__ b, std::int64_t n,
                 double* __restrict__ partial) {
-  NAS_SHARED(double, shared, kProductThreads / kWarp);
+  NAS_SHARED(double, shared, kInnerProductThreads / kWarp);
   const std::int64_t vectors = n / V;
-  const std::int64_t thread = std::int64_t{blockIdx.x} * kProductThreads + threadIdx.x;
-  const std::int64_t threads = std::int64_t{gridDim.x} * kProductThreads;
+  const std::int64_t thread = std::int64_t{blockIdx.x} * kInnerProductThreads + threadIdx.x;
+  const std::int64_t threads = std::int64_t{gridDim.x} * kInnerProductThreads;
   double sum = 0;
   for (std::int64_t first = thread; first < vectors; first += kProductVectors * threads) {
     Vector<T, V> x[kProductVectors], y[kProductVectors];
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kProductThreads)
     const std::int64_t rest = vectors * V + thread;
     if (rest < n) sum += static_cast<double>(ToFloat(a[rest]) * ToFloat(b[rest]));
   }
-  sum = BlockReduce<kProductThreads>(sum, shared, Sum());
+  sum = BlockReduce<kInnerProductThreads>(sum, shared, Sum());
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 

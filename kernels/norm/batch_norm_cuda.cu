@@ -178,15 +178,10 @@ std::size_t ForwardBytes(Context& context, const BatchNormForward::Args& args) {
 
 void Inference(Context& context, const BatchNormInference::Args& args) {
   CheckArguments(args);
-  cuda::WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
-    const T* x = args.x.As<T>();
-    T* y = args.y.As<T>();
-    const int vector = VectorOf(args.x, AlignedFor<kWide<T>>(x) && AlignedFor<kWide<T>>(y));
-    Apply(context, BatchNormInference::kName, MakePlan(context, args.x, vector), vector, x,
-          {args.mean.As<float>(), args.var.As<float>(), args.gamma.As<float>(),
-           args.beta.As<float>(), args.epsilon, args.activation},
-          y);
-  });
+  cuda::ApplyNorm(context, BatchNormInference::kName, args.x,
+                  {args.mean.As<float>(), args.var.As<float>(), args.gamma.As<float>(),
+                   args.beta.As<float>(), args.epsilon, args.activation},
+                  args.y);
 }
 
 template <class T>
@@ -195,6 +190,21 @@ Plan BackwardPlan(const Context& context, const BatchNormBackward::Args& args, i
                                 AlignedFor<kWide<T>>(args.dy.As<T>()) &&
                                 AlignedFor<kWide<T>>(args.dx.As<T>()));
   return MakePlan(context, args.x, vector);
+}
+
+template <class T>
+void SumGradients(Context& context, const char* name, Plan plan, int vector, const T* x,
+                  const T* dy, const cuda::NormParameters& parameters, double* partial) {
+  plan.launch.shared_bytes = std::max(LaneSumBytes(plan, vector), TableBytes(plan, vector, 3));
+  cuda::Launch(context, name,
+               vector == 1 ? &cuda::NormGradientSums<T, 1> : &cuda::NormGradientSums<T, kWide<T>>,
+               plan.launch, x, dy, plan.shape, parameters, partial);
+}
+
+template <class T>
+Plan SumPlan(const Context& context, const ConstView& x, const ConstView& dy, int& vector) {
+  vector = VectorOf(x, AlignedFor<kWide<T>>(x.As<T>()) && AlignedFor<kWide<T>>(dy.As<T>()));
+  return MakePlan(context, x, vector);
 }
 
 void Backward(Context& context, const BatchNormBackward::Args& args) {
@@ -210,10 +220,7 @@ void Backward(Context& context, const BatchNormBackward::Args& args) {
                                           args.beta.As<float>(),
                                           0,
                                           args.activation};
-    plan.launch.shared_bytes = std::max(LaneSumBytes(plan, vector), TableBytes(plan, vector, 3));
-    cuda::Launch(context, kName,
-                 vector == 1 ? &cuda::NormGradientSums<T, 1> : &cuda::NormGradientSums<T, kWide<T>>,
-                 plan.launch, args.x.As<T>(), args.dy.As<T>(), plan.shape, parameters,
+    SumGradients(context, kName, plan, vector, args.x.As<T>(), args.dy.As<T>(), parameters,
                  scratch.partial);
     cuda::FinaliseGradients(context, scratch.sums(plan),
                             {.rows = plan.shape.rows,
@@ -244,6 +251,43 @@ std::size_t BackwardBytes(Context& context, const BatchNormBackward::Args& args)
 }
 
 }  // namespace
+
+namespace cuda {
+
+void ApplyNorm(Context& context, const char* name, const ConstView& x,
+               const NormParameters& parameters, const View& y) {
+  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+    const T* from = x.As<T>();
+    T* to = y.As<T>();
+    const int vector = VectorOf(x, AlignedFor<kWide<T>>(from) && AlignedFor<kWide<T>>(to));
+    Apply(context, name, MakePlan(context, x, vector), vector, from, parameters, to);
+  });
+}
+
+PartialSums<double> SumGradients(Context& context, const char* name, const ConstView& x,
+                                 const ConstView& dy, const NormParameters& parameters,
+                                 double* partial) {
+  PartialSums<double> sums{.data = partial};
+  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+    int vector = 1;
+    const Plan plan = SumPlan<T>(context, x, dy, vector);
+    sums.blocks = plan.row_blocks();
+    nasengine::SumGradients(context, name, plan, vector, x.As<T>(), dy.As<T>(), parameters,
+                            partial);
+  });
+  return sums;
+}
+
+std::size_t GradientSumBytes(const Context& context, const ConstView& x, const ConstView& dy) {
+  std::size_t bytes = 0;
+  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+    int vector = 1;
+    bytes = Scratch::Bytes(SumPlan<T>(context, x, dy, vector));
+  });
+  return bytes;
+}
+
+}  // namespace cuda
 
 void RegisterBatchNormCuda(KernelRegistry& registry) {
   constexpr DeviceType kDevice = DeviceType::kCuda;

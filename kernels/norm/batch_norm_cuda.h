@@ -3,11 +3,29 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "kernels/core/activation.h"
 #include "kernels/core/context.h"
+#include "kernels/core/tensor.h"
 
 namespace nasengine::cuda {
+
+// One number a channel each.
+struct NormParameters {
+  const float* mean;
+  // inv_std; or, where epsilon > 0, the variance.
+  const float* spread;
+  const float* gamma;
+  const float* beta;
+  float epsilon;
+  Activation activation;
+};
+
+// y = activation(gamma * (x - mean) * inv_std + beta), of x's type. y may be x.
+void ApplyNorm(Context& context, const char* name, const ConstView& x,
+               const NormParameters& parameters, const View& y);
 
 // What each of `blocks` blocks found of the rows that it saw, (blocks, 2, c) on the device; no row
 // may be missing. Sum is float or double. Blocks are added in a fixed order, in f64. f32 is for
@@ -31,7 +49,7 @@ struct BatchStatistics {
 };
 
 // From the sums of x - shift and of its square. `shift` (c) is any guess at the mean, within a few
-// times the spread of it: a mean far from it costs accuracy.
+// times the spread of it: a mean far from it costs accuracy. Null for none, which f64 sums bear.
 template <class Sum>
 void FinaliseStatistics(Context& context, const PartialSums<Sum>& sums, const float* shift,
                         const BatchStatistics& statistics);
@@ -55,5 +73,11 @@ struct BatchGradients {
 template <class Sum>
 void FinaliseGradients(Context& context, const PartialSums<Sum>& sums,
                        const BatchGradients& gradients);
+
+// These sums, where nobody else has gathered them. `partial`: of GradientSumBytes.
+PartialSums<double> SumGradients(Context& context, const char* name, const ConstView& x,
+                                 const ConstView& dy, const NormParameters& parameters,
+                                 double* partial);
+std::size_t GradientSumBytes(const Context& context, const ConstView& x, const ConstView& dy);
 
 }  // namespace nasengine::cuda

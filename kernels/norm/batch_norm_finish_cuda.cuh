@@ -9,7 +9,7 @@ namespace nasengine::cuda {
 
 struct FinishStatistics {
   BatchStatistics to;
-  const float* shift;
+  const float* shift;  // null for none
 
   // running = (1 - momentum) * running + momentum * batch.
   __device__ __forceinline__ void Blend(float* running, std::int64_t channel, double batch) const {
@@ -25,7 +25,7 @@ struct FinishStatistics {
     const double count = static_cast<double>(to.rows);
     if (to.rows > 0) {
       const double distance = sum / count;
-      mean = static_cast<double>(shift[channel]) + distance;
+      mean = (shift == nullptr ? 0.0 : static_cast<double>(shift[channel])) + distance;
       squares = sum_of_squares - sum * distance;
       if (squares < 0) squares = 0;  // a NaN stays one
     }

@@ -78,10 +78,15 @@ cudaError_t cudaGetDevice(int* ordinal) {
 cudaError_t cudaSetDevice(int ordinal) {
   return ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice;
 }
-// An H100's, but for few multiprocessors, so that grids that are to fill the device stay small.
+// An H100's, but for few multiprocessors, so that grids that are to fill the device stay small, and
+// for a small cache, so that small tensors exceed it.
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int ordinal) {
   if (ordinal != 0) return cudaErrorInvalidDevice;
-  *properties = {.name = "emulated CUDA device", .major = 9, .minor = 0, .multiProcessorCount = 4};
+  *properties = {.name = "emulated CUDA device",
+                 .major = 9,
+                 .minor = 0,
+                 .multiProcessorCount = 4,
+                 .l2CacheSize = 256 << 10};
   return cudaSuccess;
 }
 

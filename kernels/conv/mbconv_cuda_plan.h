@@ -1,0 +1,76 @@
+// How the fused MBConv on CUDA shares its work out: plain arithmetic, apart from CUDA, so that its
+// host side and its model of traffic use the same.
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/conv/depthwise_conv_cuda_plan.h"
+#include "kernels/conv/matrix_product_cuda_plan.h"
+#include "kernels/conv/mbconv.h"
+
+namespace nasengine::cuda::mbconv {
+
+inline LayerSizes ExpandSizes(const MbconvGeometry& g) {
+  return {.rows = g.n * g.h * g.w, .in = g.c_in, .out = g.expanded};
+}
+inline LayerSizes ProjectSizes(const MbconvGeometry& g) {
+  const ConvGeometry project = g.project();
+  return {.rows = project.n * project.h * project.w, .in = g.expanded, .out = g.c_out};
+}
+
+// The rows of a layer, in slices for two products that take turns.
+struct Slices {
+  LayerSizes all;
+  std::int64_t rows = 0;
+
+  // The sizes of the first slice, which is none of the smaller ones.
+  LayerSizes first() const { return {std::min(rows, all.rows), all.in, all.out}; }
+  // body(sizes of a slice, its first row)
+  template <class Body>
+  void ForEach(const Body& body) const {
+    for (std::int64_t row = 0; row < all.rows; row += rows) {
+      body(LayerSizes{std::min(rows, all.rows - row), all.in, all.out}, row);
+    }
+  }
+};
+
+// Of as many rows as half of the cache holds, in whole tiles: what the first product reads of them,
+// dy, o and e2 or g1, e1 and x, and what it writes, the second finds there.
+inline Slices SlicesInTurn(const LayerSizes& all, std::int64_t element_bytes,
+                           std::int64_t cache_bytes) {
+  const std::int64_t row_bytes = 2 * (all.in + all.out) * element_bytes;
+  const std::int64_t tiles = cache_bytes / 2 / (kProductThreads * row_bytes);
+  return {all, std::max<std::int64_t>(tiles, 1) * kProductThreads};
+}
+
+// From e2's gradient, made of two tensors, to a1's; which e1's norm passes on, or which is dx.
+inline MarchMap DataMap(const MbconvGeometry& g, std::int64_t element_bytes, bool passed) {
+  MarchMap map = BackwardDataMap(g.depthwise(), element_bytes);
+  map.map_tensors = 2;
+  map.unit_tensors = passed ? 2 : 1;
+  return map;
+}
+inline MarchPlan DataPlan(const MbconvGeometry& g, const MarchMap& map, int multiprocessors) {
+  const MarchTile tile =
+      g.stride == 1 ? FusedTile(map.element_bytes, g.kernel, 1) : Stride2GradientTile(g.kernel);
+  return PlanMarch(map, tile, multiprocessors);
+}
+
+// The same, with a1 or x read beside it for the gradient of weights.
+inline MarchMap GradientsMap(const MbconvGeometry& g, std::int64_t element_bytes) {
+  return DataMap(g, element_bytes, true);
+}
+// Sums of a thread's taps, and the window, leave registers for so much.
+constexpr MarchTile GradientsTile(std::int64_t element_bytes, std::int64_t kernel,
+                                  std::int64_t stride) {
+  if (stride == 1) return WeightsTile(element_bytes, kernel);
+  if (kernel == 3) return {static_cast<int>(8 / element_bytes), 2};
+  return {static_cast<int>(4 / element_bytes), kernel == 7 && element_bytes == 2 ? 2 : 4};
+}
+inline MarchPlan GradientsPlan(const MbconvGeometry& g, const MarchMap& map, int multiprocessors) {
+  return PlanWeights(map, GradientsTile(map.element_bytes, g.kernel, g.stride), multiprocessors);
+}
+
+}  // namespace nasengine::cuda::mbconv
