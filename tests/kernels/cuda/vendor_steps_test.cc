@@ -257,14 +257,18 @@ std::int64_t Transposed(std::int64_t i, std::int64_t rows, std::int64_t columns)
 }
 
 TEST_F(VendorStepsTest, CudnnWeightsAreOursTransposed) {
-  constexpr std::pair<DType, DType> kPairs[] = {
-      {DType::kF32, DType::kF32}, {DType::kBf16, DType::kBf16}, {DType::kBf16, DType::kF32}};
+  struct Types {
+    DType from;
+    DType to;
+  };
   InAllOrders([&] {
-    for (const auto& [from_type, to_type] : kPairs) {
+    for (const Types types : {Types{DType::kF32, DType::kF32},
+                              {DType::kBf16, DType::kBf16},
+                              {DType::kBf16, DType::kF32}}) {
       ForEachWeights([&](std::int64_t kernel, std::int64_t channels) {
         const std::int64_t taps = kernel * kernel;
-        const Framed ours = Numbers(1, {kernel, kernel, channels}, from_type);
-        const Framed theirs(context_, {channels, kernel, kernel}, to_type, 0);
+        const Framed ours = Numbers(1, {kernel, kernel, channels}, types.from);
+        const Framed theirs(context_, {channels, kernel, kernel}, types.to, 0);
         ToCudnnWeights(context_, ours.view(), theirs.view());
         theirs.Expect([&](std::int64_t i) { return Number(1, Transposed(i, channels, taps)); });
       });
