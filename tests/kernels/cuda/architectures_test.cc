@@ -6,7 +6,6 @@
 
 #include <fstream>
 #include <set>
-#include <sstream>
 #include <string>
 
 #include "kernels/core/error.h"
@@ -18,26 +17,11 @@ namespace {
 
 constexpr const char* kConfigured = NASENGINE_CUDA_ARCHITECTURES;
 
-// What CMake makes of "90a-real,80-virtual,75": sm_90a, compute_80, sm_75 and compute_75. Empty for
-// names that stand for what the toolkit or the machine has.
-std::set<std::string> Expected(const std::string& configured) {
-  std::set<std::string> expected;
-  std::istringstream list(configured);
-  for (std::string entry; std::getline(list, entry, ',');) {
-    const std::string number = entry.substr(0, entry.find('-'));
-    if (number.find_first_of("0123456789") != 0) return {};
-    const std::string kind = entry.substr(number.size());
-    if (kind != "-virtual") expected.insert("sm_" + number);
-    if (kind != "-real") expected.insert("compute_" + number);
-  }
-  return expected;
-}
-
 TEST(CudaArchitecturesTest, ListsAreReadAsCMakeReadsThem) {
   using Names = std::set<std::string>;
-  EXPECT_EQ(Expected("90a-real,80-virtual"), (Names{"sm_90a", "compute_80"}));
-  EXPECT_EQ(Expected("75"), (Names{"sm_75", "compute_75"}));
-  EXPECT_EQ(Expected("native"), Names{});
+  EXPECT_EQ(ConfiguredArchitectures("90a-real,80-virtual"), (Names{"sm_90a", "compute_80"}));
+  EXPECT_EQ(ConfiguredArchitectures("75"), (Names{"sm_75", "compute_75"}));
+  EXPECT_EQ(ConfiguredArchitectures("native"), Names{});
 }
 
 TEST(CudaArchitecturesTest, FilesWithoutDeviceCodeAreRefused) {
@@ -61,7 +45,7 @@ TEST(CudaArchitecturesTest, FilesWithoutDeviceCodeAreRefused) {
 }
 
 TEST(CudaArchitecturesTest, EverySourceHasAllThatAreConfigured) {
-  const std::set<std::string> expected = Expected(kConfigured);
+  const std::set<std::string> expected = ConfiguredArchitectures(kConfigured);
   if (expected.empty()) GTEST_SKIP() << kConfigured << " depends on the toolkit or the machine";
   const std::vector<FatContainer> containers = ReadFatBinary(NASENGINE_CUDA_PLUGIN_FILE);
   EXPECT_FALSE(containers.empty());

@@ -7,6 +7,7 @@
 #include <elf.h>
 
 #include <cstring>
+#include <sstream>
 
 #include "kernels/core/error.h"
 #include "kernels/core/file_io.h"
@@ -105,6 +106,19 @@ std::vector<FatContainer> ReadFatBinary(const std::string& file) {
     }
   }
   return containers;
+}
+
+std::set<std::string> ConfiguredArchitectures(const std::string& list) {
+  std::set<std::string> architectures;
+  std::istringstream entries(list);
+  for (std::string entry; std::getline(entries, entry, ',');) {
+    const std::string number = entry.substr(0, entry.find('-'));
+    if (number.find_first_of("0123456789") != 0) return {};
+    const std::string kind = entry.substr(number.size());
+    if (kind != "-virtual") architectures.insert("sm_" + number);
+    if (kind != "-real") architectures.insert("compute_" + number);
+  }
+  return architectures;
 }
 
 }  // namespace nasengine::cuda

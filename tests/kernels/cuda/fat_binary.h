@@ -1,8 +1,10 @@
-// What a file that nvcc made holds for devices: the entries of its section .nv_fatbin.
+// What a file that nvcc made holds for devices, the entries of its section .nv_fatbin, and what it
+// is to hold.
 // SPDX-License-Identifier: MIT
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,5 +21,9 @@ using FatContainer = std::vector<FatEntry>;
 
 // Throws kInvalidArgument, or kNotFound for the file, naming the place.
 std::vector<FatContainer> ReadFatBinary(const std::string& file);
+
+// What CMake makes of "90a-real,80-virtual,75": sm_90a, compute_80, sm_75 and compute_75. Empty for
+// names that stand for what the toolkit or the machine has.
+std::set<std::string> ConfiguredArchitectures(const std::string& list);
 
 }  // namespace nasengine::cuda
