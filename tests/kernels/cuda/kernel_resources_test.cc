@@ -7,20 +7,21 @@
 // NASENGINE_WRITE_TABLES=1 the test writes it anew.
 // SPDX-License-Identifier: MIT
 #include <cuda_occupancy.h>
-#include <cxxabi.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <memory>
 #include <regex>
 #include <sstream>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "tests/kernels/cuda/kernel_name.h"
+
+namespace nasengine::cuda {
 namespace {
 
 namespace fs = std::filesystem;
@@ -44,30 +45,6 @@ using Figures = std::map<Key, Resources>;
 // Registers may differ by this much between builds without anybody having to look.
 constexpr int kRegisterAllowance = 8;
 constexpr int kWarpThreads = 32;
-
-std::string Demangled(const std::string& symbol) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(
-      abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), std::free);
-  return status == 0 ? name.get() : symbol;
-}
-
-// "nasengine::cuda::(anonymous namespace)::BatchNormApply<float, 4>(float const*, ...)" without
-// parameters, return type and namespaces: "BatchNormApply<float, 4>".
-std::string ShortName(const std::string& symbol) {
-  std::string name = std::regex_replace(Demangled(symbol), std::regex("nasengine::|cuda::"), "");
-  name = std::regex_replace(name, std::regex("\\(anonymous namespace\\)::"), "");
-  int depth = 0;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const char c = name[i];
-    if (c == '<') ++depth;
-    if (c == '>') --depth;
-    if (depth == 0 && c == ' ') begin = i + 1;
-    if (depth == 0 && c == '(') return name.substr(begin, i - begin);
-  }
-  return name;
-}
 
 std::string BaseName(const std::string& kernel) { return kernel.substr(0, kernel.find('<')); }
 
@@ -270,3 +247,4 @@ TEST_F(KernelResourcesTest, FiguresAreThoseOfTheTable) {
 }
 
 }  // namespace
+}  // namespace nasengine::cuda
