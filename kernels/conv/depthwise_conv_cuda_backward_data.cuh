@@ -25,7 +25,7 @@ __host__ __device__ constexpr int Stride2Parity(int kernel, int tap) {
 // `height`, `width`: of dx. A thread owns V channels of TW units and goes down a band, a row of
 // units at a time.
 template <int K, int V, int TW, class Input, class Output>
-__global__ void __launch_bounds__(kMostMarchThreads, 1)
+__global__ void __launch_bounds__(kMarchBounds, 1)
     DepthwiseStride2Gradient(Input dy, const typename Input::T* __restrict__ w, Output dx,
                              MarchArgs a, int height, int width) {
   using T = typename Input::T;

@@ -98,9 +98,7 @@ struct OpenRows {
   }
 };
 
-// Rows are loaded into registers, one ahead. Bounds above the most threads spare the registers for
-// three blocks of the usual size on a multiprocessor.
-inline constexpr int kMarchBounds = 3 * march::kUsualThreads;
+// Rows are loaded into registers, one ahead.
 template <int K, int S, int V, int TW, class Input, class Output>
 __global__ void __launch_bounds__(kMarchBounds, 1)
     DepthwiseMarch(Input x, const typename Input::T* __restrict__ w, Output y, MarchArgs a) {

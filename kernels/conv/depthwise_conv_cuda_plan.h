@@ -188,6 +188,10 @@ MarchPlan PlanBands(const MarchMap& map, MarchPlan plan, int multiprocessors,
 
 }  // namespace march
 
+// Launch bounds above the most threads of a block, which spare the registers for three blocks of
+// the usual size on a multiprocessor.
+inline constexpr int kMarchBounds = 3 * march::kUsualThreads;
+
 // For kernels that write the units that they march over.
 inline MarchPlan PlanMarch(const MarchMap& map, MarchTile tile, int multiprocessors) {
   const auto complete = [](MarchPlan&) {};

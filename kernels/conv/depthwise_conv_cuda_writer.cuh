@@ -77,6 +77,13 @@ struct MarchSums {
       }
     }
   }
+  __device__ __forceinline__ void Get(double (&to)[2][V]) const {
+#pragma unroll
+    for (int which = 0; which < 2; ++which) {
+#pragma unroll
+      for (int v = 0; v < V; ++v) to[which][v] = static_cast<double>(all[which][v]);
+    }
+  }
 };
 
 // Adds the sums of a block's threads up in a fixed order, into its part of partial (parts, 2,
@@ -237,11 +244,7 @@ struct StorePassedMap {
     __device__ __forceinline__ void Finish(const MarchPlace& place, const MarchArgs& a,
                                            double* shared) const {
       double sums[2][V];
-#pragma unroll
-      for (int which = 0; which < 2; ++which) {
-#pragma unroll
-        for (int v = 0; v < V; ++v) sums[which][v] = static_cast<double>(sums_.all[which][v]);
-      }
+      sums_.Get(sums);
       StoreSums<V>(sums, place, a, shared, map_.partial);
     }
 

@@ -109,6 +109,12 @@ class Backward {
   }
 
   std::size_t workspace_bytes() const { return pieces_.total_bytes(); }
+  // For g1 where g2's tensor is given for it: blocks read rows of g2 that others would have
+  // overwritten. Undefined elsewhere.
+  Tensor OwnGradient() const {
+    if (!expands_ || args_.g1.data != args_.g2.data) return {};
+    return composition::Temporary(context_, g_.E1Shape(), args_.dy.dtype);
+  }
 
   void Run() {
     std::byte* const workspace = pieces_.Take(context_);
@@ -185,12 +191,8 @@ class Backward {
   }
 
   void ThroughExpansion(const GradientThroughNorm& d_e2) {
-    // Blocks read rows of g2 that others would have written.
-    Tensor own;
-    View g1 = args_.g1;
-    if (g1.data == args_.g2.data) {
-      g1 = own = composition::Temporary(context_, g_.E1Shape(), args_.dy.dtype);
-    }
+    const Tensor own = OwnGradient();
+    const View g1 = own.defined() ? own.view() : args_.g1;
     const PartialSums<double> sums =
         wants_weights_ ? DepthwiseBackward(context_, g_, d_e2, args_.depthwise.w, args_.e1, expand_,
                                            g1, Weights(args_.depthwise_gradient), sums_)
@@ -279,7 +281,9 @@ void RegisterMbconvCuda(KernelRegistry& registry) {
       .workspace_bytes =
           [](Context& context, const MbconvBackward::Args& args) {
             CheckArguments(args);
-            return mbconv::Backward(context, args).workspace_bytes();
+            const mbconv::Backward pass(context, args);
+            const Tensor own = pass.OwnGradient();  // for whoever plans memory to see
+            return pass.workspace_bytes();
           },
       .run =
           [](Context& context, const MbconvBackward::Args& args) {

@@ -17,16 +17,16 @@ Planned PlanOf(const Context& context, const MbconvGeometry& g, DType dtype) {
   return {map, GradientsPlan(g, map, Multiprocessors(context))};
 }
 
-template <class T, class A, class Output>
+template <class T, class A>
 PartialSums<double> Run(Context& context, const MbconvGeometry& g, const GradientThroughNorm& d_e2,
-                        const ConstView& w, const A& a, const Output& output,
-                        const WeightsGradient& weights, const double* partial) {
+                        const ConstView& w, const A& a, const View& out,
+                        const WeightsGradient& weights, double* partial) {
   const auto [map, plan] = PlanOf(context, g, w.dtype);
   WithKernelAndStride(g, [&]<int K, int S>(std::integral_constant<int, K>,
                                            std::integral_constant<int, S>) {
     LaunchGradients<K, S>(context, "mbconv_depthwise_gradients", map, plan, static_cast<int>(g.h),
-                          static_cast<int>(g.w), InputOf<T>(d_e2), a, w.As<T>(), output,
-                          weights.parts, weights.accumulate, weights.dw.As<float>());
+                          static_cast<int>(g.w), InputOf<T>(d_e2), a, w.As<T>(), out.As<T>(),
+                          partial, weights.parts, weights.accumulate, weights.dw.As<float>());
   });
   return {.data = partial, .blocks = plan.parts};
 }
@@ -40,8 +40,8 @@ PartialSums<double> DepthwiseBackward(Context& context, const MbconvGeometry& g,
                                       double* partial) {
   PartialSums<double> sums;
   WithStorage(g1.dtype, [&]<class T>(T) {
-    sums = Run<T>(context, g, d_e2, w, MarchInput<T, Normalised<T>>{e1.As<T>(), {norm}},
-                  StorePassedMap<T>{g1.As<T>(), e1.As<T>(), norm, partial}, weights, partial);
+    sums = Run<T>(context, g, d_e2, w, MarchInput<T, Normalised<T>>{e1.As<T>(), {norm}}, g1,
+                  weights, partial);
   });
   return sums;
 }
@@ -50,8 +50,7 @@ void DepthwiseBackward(Context& context, const MbconvGeometry& g, const Gradient
                        const ConstView& w, const ConstView& x, const View& dx,
                        const WeightsGradient& weights) {
   WithStorage(dx.dtype, [&]<class T>(T) {
-    Run<T>(context, g, d_e2, w, MarchInput<T>{x.As<T>()}, StoreMap<T>{dx.As<T>()}, weights,
-           nullptr);
+    Run<T>(context, g, d_e2, w, MarchInput<T>{x.As<T>()}, dx, weights, nullptr);
   });
 }
 

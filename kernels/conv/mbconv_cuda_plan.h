@@ -62,12 +62,15 @@ inline MarchPlan DataPlan(const MbconvGeometry& g, const MarchMap& map, int mult
 inline MarchMap GradientsMap(const MbconvGeometry& g, std::int64_t element_bytes) {
   return DataMap(g, element_bytes, true);
 }
-// Sums of a thread's taps, and the window, leave registers for so much.
+// As wide as the sums of taps and the window leave registers for.
 constexpr MarchTile GradientsTile(std::int64_t element_bytes, std::int64_t kernel,
                                   std::int64_t stride) {
-  if (stride == 1) return WeightsTile(element_bytes, kernel);
-  if (kernel == 3) return {static_cast<int>(8 / element_bytes), 2};
-  return {static_cast<int>(4 / element_bytes), kernel == 7 && element_bytes == 2 ? 2 : 4};
+  const int word = static_cast<int>(4 / element_bytes);
+  const bool narrow = element_bytes == 2;
+  if (kernel == 3) return stride == 1 ? MarchTile{2, 4} : MarchTile{2 * word, 2};
+  if (kernel == 5) return {word, stride == 2 || narrow ? 4 : 7};
+  if (stride == 1) return {1, narrow ? 2 : 3};
+  return {word, narrow ? 1 : 4};
 }
 inline MarchPlan GradientsPlan(const MbconvGeometry& g, const MarchMap& map, int multiprocessors) {
   return PlanWeights(map, GradientsTile(map.element_bytes, g.kernel, g.stride), multiprocessors);

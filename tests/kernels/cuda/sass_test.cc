@@ -46,10 +46,14 @@ constexpr Rule kRules[] = {
     // f32 would be rounded to TF32.
     {"MatrixProduct<.*BFloat16.*", "HMMA\\.16816\\.F32\\.BF16", true},
     {"(?!.*BFloat16).*", "HMMA\\..*", false},
+    // Where the address space has been lost sight of.
+    {".*", "(LD|ST)(\\..*)?", false},
     {"MatrixProduct<.*Unchanged.*", "LDGSTS\\.E\\.BYPASS\\.128.*", true},
     {"DepthwiseMarchStaged<.*", "LDGSTS\\.E\\.BYPASS\\.128.*", true},
     {"MatrixProduct<.*", "STG\\.E\\.128.*", true},
-    {"Norm(Statistics|GradientSums)<(float, 4|BFloat16, 8)>", "LDG\\.E\\.128.*", true},
+    {"Norm(Statistics|GradientSums|Apply|InputGradient)<(float, 4|BFloat16, 8)>",
+     "LDG\\.E\\.128.*", true},
+    {"Norm(Apply|InputGradient)<(float, 4|BFloat16, 8)>", "STG\\.E\\.128.*", true},
     {kWideElements, "LDG\\.E\\.128.*", true},
     {kWideElements, "STG\\.E\\.128.*", true},
 };
