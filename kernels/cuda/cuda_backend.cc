@@ -212,6 +212,7 @@ class Backend final : public CudaBackend {
     }
     Check(error, "cudaMalloc");
     NAS_CUDA_CHECK(cudaMemsetAsync(data, 0, bytes, stream_.get()));
+    if (host_visible_) Synchronize();  // before the host writes into it
     return data;
   }
 
@@ -255,6 +256,7 @@ class Backend final : public CudaBackend {
     if (bytes == 0) return;
     const DeviceGuard guard(ordinal_);
     NAS_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, kind, stream_.get()));
+    if (host_visible_) Synchronize();  // before the host reads or writes it
   }
 
   int ordinal_;
