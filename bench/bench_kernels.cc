@@ -133,8 +133,19 @@ Json BenchKernels(const BenchOptions& options) {
   std::string op;
   for (const KernelCase& one : AllKernelCases()) {
     if (!std::regex_search(one.name(), filter)) continue;
+    if (options.deadline.passed()) {
+      LeaveOut(one.name(), kNoTimeLeft, document);
+      continue;
+    }
     timing.terms = one.terms;
-    const KernelTimes times = one.time(bench, timing);
+    KernelTimes times;
+    try {
+      times = one.time(bench, timing);
+    } catch (const Error& error) {
+      if (!options.go_on) throw;
+      LeaveOut(one.name(), error.what(), document);
+      continue;
+    }
     if (times.of.empty()) continue;  // nothing that this device does by itself
     document["rows"].push_back(ToRow(one, times, limits));
     if (options.json) continue;
@@ -142,6 +153,7 @@ Json BenchKernels(const BenchOptions& options) {
     op = one.op;
     PrintRow(one, times, FloorOf(one, limits), options.reference);
   }
+  RecordClocksAfter(bench, document);
   return document;
 }
 

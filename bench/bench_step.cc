@@ -16,7 +16,6 @@
 #include "bench/step_profiles.h"
 #include "bench/supernet_steps.h"
 #include "kernels/core/file_io.h"
-#include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/space/counts.h"
 #include "nas/space/space_file.h"
@@ -88,8 +87,9 @@ bool Fits(Workbench& bench, const SearchSpace& space, const SearchStep& step, st
                          .step = step.planned,
                          .threads = bench.threads(),
                          .policy = bench.context().policy(),
+                         .device = &bench.backend(),
                          .data_bytes = 0};
-  return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= DefaultMemoryBudget();
+  return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= bench.memory_budget();
 }
 
 void PrintSpace(const SearchSpace& space, std::int64_t batch, DType dtype,
@@ -228,6 +228,10 @@ Json BenchStep(const BenchOptions& options) {
   std::vector<RecordedStep> recorded;
   for (const std::string& name : options.SpacesOr(BuiltinSpaceNames())) {
     const SearchSpace space = LoadSpace(name);
+    if (options.deadline.passed()) {
+      LeaveOut(space.name, kNoTimeLeft, document);
+      continue;
+    }
     const std::int64_t batch = BatchFor(space, options);
     Json& rows = document["rows"];
     if (options.profile_step) {
@@ -240,6 +244,7 @@ Json BenchStep(const BenchOptions& options) {
     bench.allocator().ReleaseCached();
   }
   if (!options.trace.empty()) WriteFileAtomically(options.trace, ChromeTrace(recorded));
+  RecordClocksAfter(bench, document);
   document["resident_peak_bytes"] = ResidentPeakBytes();
   if (!options.json) fmt::print("\nresident peak {}\n", FormatBytes(ResidentPeakBytes()));
   return document;
