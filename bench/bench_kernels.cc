@@ -46,6 +46,29 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// One of every operator before a second of any, so that where time ends no operator goes without.
+std::vector<KernelCase> InTurn(std::vector<KernelCase> cases) {
+  std::map<std::string, int> taken;
+  std::vector<std::pair<int, KernelCase>> ranked;
+  for (KernelCase& one : cases) {
+    const int rank = taken[one.op]++;
+    ranked.emplace_back(rank, std::move(one));
+  }
+  std::ranges::stable_sort(ranked, {}, &std::pair<int, KernelCase>::first);
+  cases.clear();
+  for (auto& [rank, one] : ranked) cases.push_back(std::move(one));
+  return cases;
+}
+
+std::vector<KernelCase> WantedCases(const BenchOptions& options) {
+  const std::regex filter(options.filter);
+  std::vector<KernelCase> cases;
+  for (KernelCase& one : AllKernelCases()) {
+    if (std::regex_search(one.name(), filter)) cases.push_back(std::move(one));
+  }
+  return options.deadline.comes() ? InTurn(std::move(cases)) : cases;
+}
+
 double FloorOf(const KernelCase& one, const MachineLimits& limits) {
   return FloorMs(limits,
                  {.bytes = one.bytes,
@@ -115,7 +138,6 @@ std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
 Json BenchKernels(const BenchOptions& options) {
   if (!options.write_policy.empty()) return BenchPolicy(options);
   Workbench bench(options.threads, options.device);
-  const std::regex filter(options.filter);
   const MachineLimits limits = MeasureLimits(bench.context());
   bench.allocator().ReleaseCached();
   Json document = MakeDocument("kernels", bench);
@@ -131,8 +153,7 @@ Json BenchKernels(const BenchOptions& options) {
     timing.rounds.max_rounds = options.rounds;
   }
   std::string op;
-  for (const KernelCase& one : AllKernelCases()) {
-    if (!std::regex_search(one.name(), filter)) continue;
+  for (const KernelCase& one : WantedCases(options)) {
     if (options.deadline.passed()) {
       LeaveOut(one.name(), kNoTimeLeft, document);
       continue;

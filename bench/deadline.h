@@ -14,6 +14,7 @@ class Deadline {
   Deadline() = default;
   explicit Deadline(double seconds) : seconds_(seconds) {}
 
+  bool comes() const { return seconds_ < std::numeric_limits<double>::infinity(); }
   bool passed() const { return elapsed_s() >= seconds_; }
   // One of the same start that comes at a share of the time.
   Deadline At(double share) const {

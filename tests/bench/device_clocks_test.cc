@@ -42,6 +42,8 @@ TEST(DeviceClocksTest, WhatIsNotUnderstoodIsTheReason) {
 
 TEST(DeadlineTest, ComesAtItsShareOfTheTime) {
   EXPECT_FALSE(Deadline().passed());
+  EXPECT_FALSE(Deadline().comes());
+  EXPECT_TRUE(Deadline(3600).comes());
   EXPECT_FALSE(Deadline().At(0.5).passed());
   EXPECT_TRUE(Deadline(0).passed());
   EXPECT_FALSE(Deadline(3600).passed());
