@@ -127,6 +127,20 @@ void PrintRow(const KernelCase& one, const KernelTimes& times, double floor_ms, 
   std::fflush(stdout);
 }
 
+// For a device that is not here: what its kernels cannot be faster than, and no measurement.
+Json FloorsAlone(const BenchOptions& options) {
+  const auto gbps = static_cast<double>(options.floor_gbps);
+  const MachineLimits limits{.copy_gbps = gbps, .streaming_copy_gbps = gbps};
+  Json document = {{"benchmark", "kernels"}, {"floor_gbps", gbps}, {"rows", Json::array()}};
+  for (const KernelCase& one : WantedCases(options)) {
+    const double floor_ms = FloorOf(one, limits);
+    document["rows"].push_back(
+        {{"name", one.name()}, {"bytes", one.bytes}, {"flops", one.flops}, {"floor_ms", floor_ms}});
+    if (!options.json) fmt::print("{:<52} floor {:9.5f} ms\n", one.name(), floor_ms);
+  }
+  return document;
+}
+
 }  // namespace
 
 std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
@@ -137,6 +151,7 @@ std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
 
 Json BenchKernels(const BenchOptions& options) {
   if (!options.write_policy.empty()) return BenchPolicy(options);
+  if (options.floor_gbps > 0) return FloorsAlone(options);
   Workbench bench(options.threads, options.device);
   const MachineLimits limits = MeasureLimits(bench.context());
   bench.allocator().ReleaseCached();

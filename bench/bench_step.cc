@@ -100,11 +100,15 @@ void PrintSpace(const SearchSpace& space, std::int64_t batch, DType dtype,
              "x weights", "peak", "activations", "of FMA%");
   for (const StepCase& one : cases) {
     const double floor_ms = StepFlops(space, one.step.planned, batch) / (limits.fma_gflops * 1e6);
-    fmt::print("  {:<29}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9.0f}\n",
-               NameOf(one.step), one.ms.median, 100 * one.ms.mad / one.ms.median,
+    // Of a device whose arithmetic was not measured there is no share.
+    const std::string share = limits.fma_gflops > 0
+                                  ? fmt::format("{:.0f}", 100 * floor_ms / one.ms.median)
+                                  : std::string("-");
+    fmt::print("  {:<29}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9}\n", NameOf(one.step),
+               one.ms.median, 100 * one.ms.mad / one.ms.median,
                1e3 * static_cast<double>(batch) / one.ms.median,
                one.ms.median / cases.front().ms.median, FormatBytes(one.peak.peak),
-               FormatBytes(one.peak.activations), 100 * floor_ms / one.ms.median);
+               FormatBytes(one.peak.activations), share);
   }
   std::fflush(stdout);
 }

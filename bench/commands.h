@@ -52,6 +52,8 @@ struct BenchOptions {
   std::string python = "python3";
   // Where the kernel policy measured here goes; empty: none is measured.
   std::string write_policy;
+  // kernels: nothing is run, and the floor of every row printed for a device that moves so much.
+  int floor_gbps = 0;
   // Accuracies of trained networks.
   std::string table;
 };

@@ -111,7 +111,7 @@ const Command kCommands[] = {
      "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n",
      BenchKernels,
      KernelRowNames,
-     {"--device", "--reference", "--rounds", "--write-policy"}},
+     {"--device", "--reference", "--rounds", "--write-policy", "--floor"}},
     {"step",
      "time and memory of a search's steps, and of a step of all paths",
      "  chrt -f 1 ./nasengine bench step --space fashion\n"
@@ -222,6 +222,11 @@ void AddOptions(CLI::App& sub, const Command& command, BenchOptions& options) {
   if (takes("--write-policy")) {
     sub.add_option("--write-policy", options.write_policy,
                    "Time what has a choice, write kernels/policy/CAPABILITY.txt");
+  }
+  if (takes("--floor")) {
+    sub.add_option("--floor", options.floor_gbps,
+                   "Run nothing; print the least time of each row at so many GB/s")
+        ->check(CheckCount);
   }
   if (takes("--table")) {
     sub.add_option("--table", options.table, "The table: nasbench201_accuracy.csv");
