@@ -196,12 +196,17 @@ Json BenchInference(const BenchOptions& options) {
     for (const std::string& network : BuiltinNetworkNames()) {
       const std::string name = RowName(network, threads);
       if (!std::regex_search(name, filter)) continue;
+      if (options.deadline.passed()) {
+        LeaveOut(name, kNoTimeLeft, document);
+        continue;
+      }
       const NetworkTime time = TimeNetwork(bench, LoadNetwork(network), name, options, has_peer);
       document["rows"].push_back(ToRow(time));
       if (!printed) PrintHeader(bench, time.batch, time.peer.has_value());
       printed = true;
       if (!options.json) Print(time);
     }
+    RecordClocksAfter(bench, document);
   }
   return document;
 }

@@ -46,6 +46,29 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// One of every operator before a second of any, so that where time ends no operator goes without.
+std::vector<KernelCase> InTurn(std::vector<KernelCase> cases) {
+  std::map<std::string, int> taken;
+  std::vector<std::pair<int, KernelCase>> ranked;
+  for (KernelCase& one : cases) {
+    const int rank = taken[one.op]++;
+    ranked.emplace_back(rank, std::move(one));
+  }
+  std::ranges::stable_sort(ranked, {}, &std::pair<int, KernelCase>::first);
+  cases.clear();
+  for (auto& [rank, one] : ranked) cases.push_back(std::move(one));
+  return cases;
+}
+
+std::vector<KernelCase> WantedCases(const BenchOptions& options) {
+  const std::regex filter(options.filter);
+  std::vector<KernelCase> cases;
+  for (KernelCase& one : AllKernelCases()) {
+    if (std::regex_search(one.name(), filter)) cases.push_back(std::move(one));
+  }
+  return options.deadline.comes() ? InTurn(std::move(cases)) : cases;
+}
+
 double FloorOf(const KernelCase& one, const MachineLimits& limits) {
   return FloorMs(limits,
                  {.bytes = one.bytes,
@@ -104,6 +127,20 @@ void PrintRow(const KernelCase& one, const KernelTimes& times, double floor_ms, 
   std::fflush(stdout);
 }
 
+// For a device that is not here: what its kernels cannot be faster than, and no measurement.
+Json FloorsAlone(const BenchOptions& options) {
+  const auto gbps = static_cast<double>(options.floor_gbps);
+  const MachineLimits limits{.copy_gbps = gbps, .streaming_copy_gbps = gbps};
+  Json document = {{"benchmark", "kernels"}, {"floor_gbps", gbps}, {"rows", Json::array()}};
+  for (const KernelCase& one : WantedCases(options)) {
+    const double floor_ms = FloorOf(one, limits);
+    document["rows"].push_back(
+        {{"name", one.name()}, {"bytes", one.bytes}, {"flops", one.flops}, {"floor_ms", floor_ms}});
+    if (!options.json) fmt::print("{:<52} floor {:9.5f} ms\n", one.name(), floor_ms);
+  }
+  return document;
+}
+
 }  // namespace
 
 std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
@@ -114,8 +151,8 @@ std::vector<std::string> KernelRowNames(const BenchOptions& /*options*/) {
 
 Json BenchKernels(const BenchOptions& options) {
   if (!options.write_policy.empty()) return BenchPolicy(options);
+  if (options.floor_gbps > 0) return FloorsAlone(options);
   Workbench bench(options.threads, options.device);
-  const std::regex filter(options.filter);
   const MachineLimits limits = MeasureLimits(bench.context());
   bench.allocator().ReleaseCached();
   Json document = MakeDocument("kernels", bench);
@@ -131,10 +168,20 @@ Json BenchKernels(const BenchOptions& options) {
     timing.rounds.max_rounds = options.rounds;
   }
   std::string op;
-  for (const KernelCase& one : AllKernelCases()) {
-    if (!std::regex_search(one.name(), filter)) continue;
+  for (const KernelCase& one : WantedCases(options)) {
+    if (options.deadline.passed()) {
+      LeaveOut(one.name(), kNoTimeLeft, document);
+      continue;
+    }
     timing.terms = one.terms;
-    const KernelTimes times = one.time(bench, timing);
+    KernelTimes times;
+    try {
+      times = one.time(bench, timing);
+    } catch (const Error& error) {
+      if (!options.go_on) throw;
+      LeaveOut(one.name(), error.what(), document);
+      continue;
+    }
     if (times.of.empty()) continue;  // nothing that this device does by itself
     document["rows"].push_back(ToRow(one, times, limits));
     if (options.json) continue;
@@ -142,6 +189,7 @@ Json BenchKernels(const BenchOptions& options) {
     op = one.op;
     PrintRow(one, times, FloorOf(one, limits), options.reference);
   }
+  RecordClocksAfter(bench, document);
   return document;
 }
 

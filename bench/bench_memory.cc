@@ -19,7 +19,6 @@
 #include "bench/peak_peer.h"
 #include "bench/supernet_steps.h"
 #include "kernels/core/file_io.h"
-#include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/space/space_file.h"
 
@@ -206,8 +205,14 @@ class MemoryBenchmark {
     const std::regex filter(options_.filter);
     for (const std::string& name : options_.SpacesOr(BuiltinSpaceNames())) {
       const SearchSpace space = LoadSpace(name);
-      if (std::regex_search(space.name, filter)) RunSpace(name, space);
+      if (!std::regex_search(space.name, filter)) continue;
+      if (options_.deadline.passed()) {
+        LeaveOut(space.name, kNoTimeLeft, document_);
+      } else {
+        RunSpace(name, space);
+      }
     }
+    RecordClocksAfter(bench_, document_);
     if (!options_.svg.empty() && !panels_.empty()) {
       WriteFileAtomically(options_.svg, ToSvg(MemoryChart(std::move(panels_))));
     }
@@ -249,7 +254,8 @@ class MemoryBenchmark {
                                      .recompute = everything,
                                      .step = PlannedStep::kAllPaths,
                                      .threads = bench_.threads(),
-                                     .policy = bench_.context().policy()});
+                                     .policy = bench_.context().policy(),
+                                     .device = &bench_.backend()});
     return Ratio(
         all.activations,
         FindCase(point.cases, "proxyless-g weights", CasePath::kLargest).planned.activations);
@@ -260,10 +266,11 @@ class MemoryBenchmark {
     const CaseOptions case_options{.batch = batch,
                                    .dtype = options_.dtype,
                                    .threads = bench_.threads(),
-                                   .policy = bench_.context().policy()};
+                                   .policy = bench_.context().policy(),
+                                   .device = &bench_.backend()};
     MemoryPoint point{candidates, batch, PlanCases(shorter, bench_.registry(), case_options)};
     const MemoryPlan& all = FindCase(point.cases, "darts weights", CasePath::kAll).planned;
-    if (real && all.peak <= DefaultMemoryBudget()) {
+    if (real && all.peak <= bench_.memory_budget()) {
       Measure(bench_, shorter, options_.dtype, options_.RoundsOr(kRounds), point);
     }
     for (const MemoryCase& one : point.cases) {

@@ -16,7 +16,6 @@
 #include "bench/step_profiles.h"
 #include "bench/supernet_steps.h"
 #include "kernels/core/file_io.h"
-#include "nas/config/machine.h"
 #include "nas/report/format.h"
 #include "nas/space/counts.h"
 #include "nas/space/space_file.h"
@@ -88,8 +87,9 @@ bool Fits(Workbench& bench, const SearchSpace& space, const SearchStep& step, st
                          .step = step.planned,
                          .threads = bench.threads(),
                          .policy = bench.context().policy(),
+                         .device = &bench.backend(),
                          .data_bytes = 0};
-  return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= DefaultMemoryBudget();
+  return PlanStep(space, LargestPath(space), bench.registry(), plan).peak <= bench.memory_budget();
 }
 
 void PrintSpace(const SearchSpace& space, std::int64_t batch, DType dtype,
@@ -100,11 +100,15 @@ void PrintSpace(const SearchSpace& space, std::int64_t batch, DType dtype,
              "x weights", "peak", "activations", "of FMA%");
   for (const StepCase& one : cases) {
     const double floor_ms = StepFlops(space, one.step.planned, batch) / (limits.fma_gflops * 1e6);
-    fmt::print("  {:<29}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9.0f}\n",
-               NameOf(one.step), one.ms.median, 100 * one.ms.mad / one.ms.median,
+    // Of a device whose arithmetic was not measured there is no share.
+    const std::string share = limits.fma_gflops > 0
+                                  ? fmt::format("{:.0f}", 100 * floor_ms / one.ms.median)
+                                  : std::string("-");
+    fmt::print("  {:<29}{:>10.1f}{:>7.1f}{:>10.1f}{:>11.2f}{:>12}{:>12}{:>9}\n", NameOf(one.step),
+               one.ms.median, 100 * one.ms.mad / one.ms.median,
                1e3 * static_cast<double>(batch) / one.ms.median,
                one.ms.median / cases.front().ms.median, FormatBytes(one.peak.peak),
-               FormatBytes(one.peak.activations), 100 * floor_ms / one.ms.median);
+               FormatBytes(one.peak.activations), share);
   }
   std::fflush(stdout);
 }
@@ -228,6 +232,10 @@ Json BenchStep(const BenchOptions& options) {
   std::vector<RecordedStep> recorded;
   for (const std::string& name : options.SpacesOr(BuiltinSpaceNames())) {
     const SearchSpace space = LoadSpace(name);
+    if (options.deadline.passed()) {
+      LeaveOut(space.name, kNoTimeLeft, document);
+      continue;
+    }
     const std::int64_t batch = BatchFor(space, options);
     Json& rows = document["rows"];
     if (options.profile_step) {
@@ -240,6 +248,7 @@ Json BenchStep(const BenchOptions& options) {
     bench.allocator().ReleaseCached();
   }
   if (!options.trace.empty()) WriteFileAtomically(options.trace, ChromeTrace(recorded));
+  RecordClocksAfter(bench, document);
   document["resident_peak_bytes"] = ResidentPeakBytes();
   if (!options.json) fmt::print("\nresident peak {}\n", FormatBytes(ResidentPeakBytes()));
   return document;

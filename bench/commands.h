@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/deadline.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
@@ -30,6 +31,14 @@ struct BenchOptions {
   std::int64_t batch = 0;
   // Rounds of a step; 0: enough for a steady median.
   int rounds = 0;
+  // Of all parts of `all` together; 0: what main.cc says.
+  int seconds = 0;
+  // Where the document of `all` goes; empty: nowhere.
+  std::string out;
+  // Rows that would start later are left out.
+  Deadline deadline{};
+  // Whether a row that fails is left out, and said, in place of ending the run.
+  bool go_on = false;
   int RoundsOr(int usual) const { return rounds > 0 ? rounds : usual; }
   // Where memory's picture goes; empty: nowhere.
   std::string svg;
@@ -43,6 +52,8 @@ struct BenchOptions {
   std::string python = "python3";
   // Where the kernel policy measured here goes; empty: none is measured.
   std::string write_policy;
+  // kernels: nothing is run, and the floor of every row printed for a device that moves so much.
+  int floor_gbps = 0;
   // Accuracies of trained networks.
   std::string table;
 };

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "bench/device_clocks.h"
+
 namespace nasengine {
 namespace {
 
@@ -63,8 +65,22 @@ nlohmann::ordered_json MakeDocument(const std::string& benchmark, const Workbenc
                          {"pinned", bench.pinned()},       {"real_time", IsRealTime()},
                          {"load_average", LoadAverage()},  {"commit", NASENGINE_COMMIT},
                          {"compiler", NASENGINE_COMPILER}, {"onednn", NASENGINE_ONEDNN_VERSION}};
+  if (!bench.on_cpu()) {
+    document["machine"]["clocks"]["before"] = QueryClocks(bench.backend().device().ordinal);
+  }
   document["rows"] = nlohmann::ordered_json::array();
+  document["left_out"] = nlohmann::ordered_json::array();
   return document;
+}
+
+void RecordClocksAfter(const Workbench& bench, nlohmann::ordered_json& document) {
+  if (bench.on_cpu()) return;
+  document["machine"]["clocks"]["after"] = QueryClocks(bench.backend().device().ordinal);
+}
+
+void LeaveOut(const std::string& row, const std::string& why, nlohmann::ordered_json& document) {
+  fmt::print(stderr, "{}: {}\n", row, why);
+  document["left_out"].push_back({{"name", row}, {"why", why}});
 }
 
 nlohmann::ordered_json ToJson(const MachineLimits& limits) {

@@ -10,8 +10,14 @@
 
 namespace nasengine {
 
-// {"benchmark", "machine": {device, threads, ...}, "rows": []}.
+inline constexpr const char* kNoTimeLeft = "no time left";
+
+// {"benchmark", "machine": {device, threads, ...}, "rows": [], "left_out": []}.
 nlohmann::ordered_json MakeDocument(const std::string& benchmark, const Workbench& bench);
+// Of a card, machine.clocks has "before" and, once this was called, "after".
+void RecordClocksAfter(const Workbench& bench, nlohmann::ordered_json& document);
+// Notes that a row was left out, in "left_out", and says it on stderr.
+void LeaveOut(const std::string& row, const std::string& why, nlohmann::ordered_json& document);
 nlohmann::ordered_json ToJson(const MachineLimits& limits);
 
 // The same as lines for people, on stdout.

@@ -12,8 +12,11 @@
 #include <vector>
 
 #include "bench/commands.h"
+#include "bench/document.h"
 #include "bench/step_server.h"
+#include "kernels/core/device_plugin.h"
 #include "kernels/core/error.h"
+#include "kernels/core/file_io.h"
 #include "nas/config/machine.h"
 
 namespace nasengine {
@@ -33,21 +36,72 @@ struct Command {
   std::vector<std::string> peers{};
 };
 
-Json BenchAll(const BenchOptions& options) {
-  Json document = {{"benchmark", "all"}};
-  document["kernels"] = BenchKernels(options);
-  document["step"] = BenchStep(options);
-  document["memory"] = BenchMemory(options);
-  document["inference"] = BenchInference(options);
-  return document;
+// A benchmark of `all`, and the share of the time by which it has to be done.
+struct Part {
+  const char* name;
+  Benchmark run;
+  std::vector<std::string> (*row_names)(const BenchOptions&);
+  double until;
+};
+const Part kParts[] = {{"kernels", BenchKernels, KernelRowNames, 0.5},
+                       {"step", BenchStep, StepRowNames, 0.7},
+                       {"memory", BenchMemory, MemoryRowNames, 0.85},
+                       {"inference", BenchInference, InferenceRowNames, 1}};
+
+// Less than the ten minutes for which a card is lent, by the longest row and the start.
+constexpr int kSecondsOnADevice = 420;
+
+Deadline DeadlineOf(const BenchOptions& options) {
+  if (options.seconds > 0) return Deadline(options.seconds);
+  return options.device == "cpu" ? Deadline() : Deadline(kSecondsOnADevice);
+}
+
+// Throws where there is none, which every part would.
+void CheckDevice(const std::string& device) {
+  KernelRegistry registry;
+  OpenDevice(ParseDevice(device), registry);
 }
 
 std::vector<std::string> AllRowNames(const BenchOptions& options) {
   std::vector<std::string> names;
-  for (const auto names_of : {KernelRowNames, StepRowNames, MemoryRowNames, InferenceRowNames}) {
-    for (std::string& name : names_of(options)) names.push_back(std::move(name));
+  for (const Part& part : kParts) {
+    for (std::string& name : part.row_names(options)) names.push_back(std::move(name));
   }
   return names;
+}
+
+// One part's failure takes nothing from the others: the run may be the only one that there is.
+Json BenchAll(const BenchOptions& options) {
+  if (!options.out.empty()) CheckFolderOf("--out", options.out);
+  CheckDevice(options.device);
+  const Deadline deadline = DeadlineOf(options);
+  Json document = {{"benchmark", "all"}};
+  for (const Part& part : kParts) {
+    BenchOptions own = options;
+    own.go_on = true;
+    own.deadline = deadline.At(part.until);
+    try {
+      document[part.name] = part.run(own);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s: %s\n", part.name, error.what());
+      document[part.name] = {{"error", error.what()}};
+    }
+    document["seconds"] = deadline.elapsed_s();
+    if (!options.out.empty()) WriteFileAtomically(options.out, document.dump(2) + "\n");
+  }
+  return document;
+}
+
+// What of a document did not come about for another reason than that there was no time.
+int Failures(const Json& document) {
+  int failures = document.contains("error") ? 1 : 0;
+  for (const Json& row : document.value("left_out", Json::array())) {
+    failures += row["why"] == kNoTimeLeft ? 0 : 1;
+  }
+  for (const Part& part : kParts) {
+    if (document.contains(part.name)) failures += Failures(document[part.name]);
+  }
+  return failures;
 }
 
 const Command kCommands[] = {
@@ -57,7 +111,7 @@ const Command kCommands[] = {
      "  chrt -f 1 ./nasengine bench kernels --write-policy kernels/policy/avx512_bf16.txt\n",
      BenchKernels,
      KernelRowNames,
-     {"--device", "--reference", "--rounds", "--write-policy"}},
+     {"--device", "--reference", "--rounds", "--write-policy", "--floor"}},
     {"step",
      "time and memory of a search's steps, and of a step of all paths",
      "  chrt -f 1 ./nasengine bench step --space fashion\n"
@@ -90,10 +144,11 @@ const Command kCommands[] = {
      {"--table"}},
     {"all",
      "kernels, step, memory and inference",
-     "  nasengine bench all --device cuda:0 --json\n",
+     "  nasengine bench all --device cuda:0 --out bench.json\n",
      BenchAll,
      AllRowNames,
-     {"--device", "--reference", "--space", "--batch", "--dtype", "--rounds", "--svg"},
+     {"--device", "--reference", "--space", "--batch", "--dtype", "--rounds", "--svg", "--seconds",
+      "--out"},
      {"pytorch", "onnxruntime"}},
 };
 
@@ -139,6 +194,15 @@ void AddOptions(CLI::App& sub, const Command& command, BenchOptions& options) {
   if (takes("--rounds")) {
     sub.add_option("--rounds", options.rounds, "Rounds to take the median of")->check(CheckCount);
   }
+  if (takes("--seconds")) {
+    sub.add_option("--seconds", options.seconds,
+                   StrCat("Start no row after so many (", kSecondsOnADevice, " on a device)"))
+        ->check(CheckCount);
+  }
+  if (takes("--out")) {
+    sub.add_option("--out", options.out,
+                   "Write the document to this file, anew whenever a part of it is done");
+  }
   if (takes("--svg")) {
     sub.add_option("--svg", options.svg, "A picture of the memory, such as memory.svg");
   }
@@ -159,6 +223,11 @@ void AddOptions(CLI::App& sub, const Command& command, BenchOptions& options) {
     sub.add_option("--write-policy", options.write_policy,
                    "Time what has a choice, write kernels/policy/CAPABILITY.txt");
   }
+  if (takes("--floor")) {
+    sub.add_option("--floor", options.floor_gbps,
+                   "Run nothing; print the least time of each row at so many GB/s")
+        ->check(CheckCount);
+  }
   if (takes("--table")) {
     sub.add_option("--table", options.table, "The table: nasbench201_accuracy.csv");
   }
@@ -177,6 +246,10 @@ void RunCommand(const Command& command, const BenchOptions& options) {
   if (!options.filter.empty()) CheckFilter(command, options);
   const Json document = command.run(options);
   if (options.json) std::printf("%s\n", document.dump(2).c_str());
+  const int failures = Failures(document);
+  if (failures > 0) {
+    Throw(ErrorCode::kDevice, command.name, ": ", failures, " of its rows failed, expected none");
+  }
 }
 
 int Run(int argc, char** argv) {

@@ -50,6 +50,7 @@ class CasePlanner {
                                 .step = step.planned,
                                 .threads = options_.threads,
                                 .policy = options_.policy,
+                                .device = options_.device,
                                 .data_bytes = 0}));
       kept += KeptBytes(space_, step.planned, path, options_.batch, options_.dtype);
     }

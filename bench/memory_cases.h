@@ -51,6 +51,7 @@ struct CaseOptions {
   DType dtype = DType::kF32;
   int threads = 1;
   KernelPolicy policy{};
+  DeviceBackend* device = nullptr;  // which computes; null: the CPU
   int drawn_paths = 100;
 };
 

@@ -10,6 +10,7 @@
 #include "kernels/core/device_plugin.h"
 #include "kernels/policy/measured_policy.h"
 #include "kernels/register/register_kernels.h"
+#include "nas/config/machine.h"
 
 namespace nasengine {
 namespace {
@@ -56,6 +57,12 @@ Workbench::Workbench(int threads, const std::string& device)
                                          MeasuredPolicy(*backend_, registry_), threads)),
       cores_(AllowedCores()),
       pinned_(PinThreads(threads, cores_)) {}
+
+std::int64_t Workbench::memory_budget() const {
+  if (on_cpu()) return DefaultMemoryBudget();
+  constexpr double kShare = 0.9;  // the vendor's libraries want some for themselves
+  return static_cast<std::int64_t>(kShare * static_cast<double>(backend_->free_bytes()));
+}
 
 Tensor Workbench::Random(const Shape& shape, std::uint32_t stream, DType dtype) {
   const std::uint32_t offset = 0x9e3779b9u * (stream + 1);

@@ -25,8 +25,11 @@ class Workbench {
   CachingAllocator& allocator() { return allocator_; }
   const KernelRegistry& registry() const { return registry_; }
   DeviceBackend& backend() { return *backend_; }
+  const DeviceBackend& backend() const { return *backend_; }
   // By which times count: null on a CPU, where it is the host's.
   DeviceBackend* clock() { return on_cpu() ? nullptr : backend_.get(); }
+  // What a step may take beside what else runs here, or of what the device has left.
+  std::int64_t memory_budget() const;
   bool on_cpu() const { return backend_->device().type == DeviceType::kCpu; }
   std::string device_name() const { return backend_->name(); }
   int threads() const { return context_->threads(); }

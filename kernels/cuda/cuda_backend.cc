@@ -214,6 +214,7 @@ class Backend final : public CudaBackend {
     }
     Check(error, "cudaMalloc");
     NAS_CUDA_CHECK(cudaMemsetAsync(data, 0, bytes, stream_.get()));
+    if (host_visible_) Synchronize();  // before the host writes into it
     return data;
   }
 
@@ -257,6 +258,7 @@ class Backend final : public CudaBackend {
     if (bytes == 0) return;
     const DeviceGuard guard(ordinal_);
     NAS_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, kind, stream_.get()));
+    if (host_visible_) Synchronize();  // before the host reads or writes it
   }
 
   int ordinal_;

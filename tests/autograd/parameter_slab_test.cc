@@ -16,6 +16,8 @@ namespace {
 
 class ParameterSlabTest : public KernelFixture {
  protected:
+  ParameterSlabTest() : KernelFixture(EmulatedMemory::kCounted) {}
+
   static std::vector<float> Numbers(const Tensor& tensor) {
     return {tensor.As<float>(), tensor.As<float>() + tensor.elements()};
   }

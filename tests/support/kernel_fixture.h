@@ -24,18 +24,27 @@ namespace nasengine {
 // What kernels store; f64 is the reference's alone.
 inline constexpr DType kStorageTypes[] = {DType::kF32, DType::kBf16};
 
+// What tensors of the emulated device are made of: a block of the heap each, whose end
+// AddressSanitizer sees, or the counted memory that programs have, for tests that ask how much it
+// is. On a CPU and a card it is counted.
+enum class EmulatedMemory { kBlocks, kCounted };
+
 class KernelFixture : public ::testing::Test {
  protected:
   // With all kernels, those of the test's device included.
   KernelFixture() : KernelFixture(MakeCpuRegistry()) {}
+  explicit KernelFixture(EmulatedMemory memory) : KernelFixture(MakeCpuRegistry(), memory) {}
   // With `registry` and the kernels of the test's device.
-  explicit KernelFixture(KernelRegistry registry)
+  explicit KernelFixture(KernelRegistry registry, EmulatedMemory memory = EmulatedMemory::kBlocks)
       : registry_(std::move(registry)),
         backend_(OpenTestDevice(registry_, missing_device_)),
         host_(backend_ == nullptr ? MakeCpuBackend() : nullptr),
         allocator_(backend()),
         blocks_(backend()),
-        context_(backend(), OnEmulatedDevice() ? static_cast<Allocator&>(blocks_) : allocator_,
+        context_(backend(),
+                 OnEmulatedDevice() && memory == EmulatedMemory::kBlocks
+                     ? static_cast<Allocator&>(blocks_)
+                     : allocator_,
                  registry_, KernelPolicy(), 2) {}
 
   void SetUp() override {
@@ -45,6 +54,7 @@ class KernelFixture : public ::testing::Test {
   DeviceBackend& backend() { return backend_ == nullptr ? *host_ : *backend_; }
   Context& context() { return context_; }
   CachingAllocator& allocator() { return allocator_; }
+  bool on_cpu() const { return context_.device().type == DeviceType::kCpu; }
 
   // Standard normal times `scale` plus `mean`; the same `stream` gives the same numbers.
   Tensor RandomTensor(const Shape& shape, std::uint64_t stream, DType dtype = DType::kF32,
@@ -89,8 +99,7 @@ class KernelFixture : public ::testing::Test {
         ExpectSameBitsInAllOrders<Op>(entry, args);
       ++compared;
     }
-    const bool on_cpu = context_.device().type == DeviceType::kCpu;
-    EXPECT_GE(compared, on_cpu ? at_least : 1)
+    EXPECT_GE(compared, on_cpu() ? at_least : 1)
         << Op::kName << " compared with too few implementations";
   }
 

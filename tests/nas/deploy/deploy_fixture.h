@@ -51,6 +51,8 @@ op = "classifier"
 
 class DeployFixture : public KernelFixture {
  protected:
+  DeployFixture() : KernelFixture(EmulatedMemory::kCounted) {}
+
   // 5x5 with stride 2, 3x3 with residual, skipped.
   static NetworkDesc Desc() {
     return Derive(ParseSpace(kDeploySpace, "deploy.toml"), std::vector<int>{1, 0, 2});

@@ -5,29 +5,25 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "kernels/register/register_kernels.h"
 #include "nas/deploy/fold.h"
 #include "nas/latency/latency_model.h"
 #include "nas/space/space_file.h"
+#include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
 namespace {
 
 // One thread: on a busy machine two of them wait for each other longer than they work.
-class LatencyProfilerTest : public ::testing::Test {
+class LatencyProfilerTest : public KernelFixture {
  protected:
   LatencyProfilerTest()
-      : backend_(MakeCpuBackend()),
-        allocator_(*backend_),
-        registry_(MakeCpuRegistry()),
-        context_(*backend_, allocator_, registry_, KernelPolicy(), 1) {}
+      : KernelFixture(EmulatedMemory::kCounted),
+        context_(backend(), allocator(), KernelFixture::context().registry(), KernelPolicy(), 1) {}
 
   Context& context() { return context_; }
-  CachingAllocator& allocator() { return allocator_; }
 
   static ProfileOptions Quick() {
     ProfileOptions options;
@@ -40,9 +36,6 @@ class LatencyProfilerTest : public ::testing::Test {
   SearchSpace space_ = LoadSpace("fashion");
 
  private:
-  std::unique_ptr<DeviceBackend> backend_;
-  CachingAllocator allocator_;
-  KernelRegistry registry_;
   Context context_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "kernels/conv/mbconv.h"
 #include "nas/space/space_file.h"
 #include "nas/supernet/prepare.h"
 #include "tests/support/supernet_fixture.h"
@@ -41,7 +42,8 @@ class MemoryPlanTest : public SupernetFixture {
                      .recompute = compute.recompute,
                      .micro_batch = compute.micro_batch,
                      .step = step,
-                     .threads = context().threads()});
+                     .threads = context().threads(),
+                     .device = &context().backend()});
   }
 
   static RecomputePolicy Everywhere(const SearchSpace& space, Recompute recompute) {
@@ -78,12 +80,14 @@ TEST_F(MemoryPlanTest, ComputingAgainKeepsLessAsPlanned) {
   const SearchSpace space = LoadSpace("fashion");
   const Path largest = LargestPath(space);
   std::int64_t before = Plan(space, largest, PlannedStep::kWeights).activations;
+  // A composed block computes into temporaries that a fused one does not have.
+  const bool fused = Ours<MbconvBackward>().device == context().device().type;
   for (const Recompute recompute : {Recompute::kExpand, Recompute::kAll}) {
     const ComputeOptions compute{.recompute = Everywhere(space, recompute)};
     const MemoryPlan plan = Plan(space, largest, PlannedStep::kWeights, kBatch, compute);
     const MemoryPlan count = Count(space, largest, PlannedStep::kWeights, compute);
     ExpectWithin(0.02, plan.activations, count.activations);
-    EXPECT_LT(plan.activations, before * 4 / 5);
+    EXPECT_LT(plan.activations, fused ? before * 4 / 5 : before);
     before = plan.activations;
   }
 }
@@ -167,7 +171,8 @@ TEST_F(MemoryPlanTest, CategoriesAddUpAndFollowTheBatch) {
 
 TEST_F(MemoryPlanTest, TheSearchsPlanIsTheLargestStepAndCountsTheData) {
   const SearchSpace space = TinySpace({.input = {16, 16, 3}});
-  const PlanOptions options{.threads = context().threads(), .data_bytes = 1 << 20};
+  const PlanOptions options{
+      .threads = context().threads(), .device = &context().backend(), .data_bytes = 1 << 20};
   const auto plan = [&](const std::vector<SizedStep>& steps) {
     return PlanSearch(space, context().registry(), steps, options);
   };
@@ -201,8 +206,9 @@ TEST_F(MemoryPlanTest, TheSecondOfTwoPathsIsTheLargestBesideTheFirst) {
 TEST_F(MemoryPlanTest, TrainingsPlanAgreesWithTheCount) {
   const SearchSpace space = LoadSpace("fashion");
   const NetworkDesc desc = nasengine::Derive(space, LargestPath(space));
-  const MemoryPlan plan =
-      PlanTraining(desc, context().registry(), {.batch = kBatch, .threads = context().threads()});
+  const MemoryPlan plan = PlanTraining(
+      desc, context().registry(),
+      {.batch = kBatch, .threads = context().threads(), .device = &context().backend()});
   CachingAllocator counted(context().backend());
   const std::unique_ptr<Context> own = context().Sibling(counted, context().registry());
   Network network(*own, desc);
