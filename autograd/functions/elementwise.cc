@@ -27,4 +27,10 @@ Variable Sum(Tape& tape, const Variable& a, const Variable& b) {
   return out;
 }
 
+double SumOfProducts(Context& context, const Tensor& a, const Tensor& b) {
+  const Tensor result = context.Empty({1}, DType::kF32, MemoryCategory::kActivations);
+  Dispatch<InnerProduct>(context, {.a = a, .b = b, .result = result});
+  return internal::ScalarOf(context, result);
+}
+
 }  // namespace nasengine

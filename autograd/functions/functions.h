@@ -76,9 +76,16 @@ struct MbconvOptions {
 // statistics; and x, if parameter gradients are wanted or anything is to be computed again.
 Variable Mbconv(Tape& tape, const Variable& x, const ConvNorm* expand, const ConvNorm& depthwise,
                 const ConvNorm& project, const MbconvOptions& options);
+// The inner product of dy with what Mbconv gives for x, which is not written; nothing is recorded
+// and no running statistics move.
+double MbconvInnerProduct(Context& context, const Tensor& x, const Tensor& dy,
+                          const ConvNorm* expand, const ConvNorm& depthwise,
+                          const ConvNorm& project, const MbconvOptions& options);
 
 Variable ApplyActivation(Tape& tape, const Variable& x, Activation activation);
 Variable Sum(Tape& tape, const Variable& a, const Variable& b);
+// The inner product of two tensors of one shape and type; nothing is recorded.
+double SumOfProducts(Context& context, const Tensor& a, const Tensor& b);
 Variable AvgPool(Tape& tape, const Variable& x, const Window& window);
 Variable MaxPool(Tape& tape, const Variable& x, const Window& window);
 // (n, h, w, c) -> (n, c)

@@ -5,6 +5,7 @@
 #include "kernels/conv/mbconv.h"
 
 #include "autograd/functions/record.h"
+#include "kernels/norm/batch_norm_inner_product.h"
 
 namespace nasengine {
 namespace {
@@ -237,22 +238,29 @@ void CheckArguments(const Variable& x, const ConvNorm* expand, const ConvNorm& d
   check("project", project, {project.w.value().shape()[0], expanded});
 }
 
+Block BlockFor(const Shape& image, const ConvNorm* expand, const ConvNorm& depthwise,
+               const ConvNorm& project, const MbconvOptions& options) {
+  return {{.n = image[0],
+           .h = image[1],
+           .w = image[2],
+           .c_in = image[3],
+           .expanded = depthwise.w.value().shape()[2],
+           .c_out = project.w.value().shape()[0],
+           .kernel = options.kernel,
+           .stride = options.stride},
+          expand,
+          depthwise,
+          project,
+          options};
+}
+
 }  // namespace
 
 Variable Mbconv(Tape& tape, const Variable& x, const ConvNorm* expand, const ConvNorm& depthwise,
                 const ConvNorm& project, const MbconvOptions& options) {
   CheckArguments(x, expand, depthwise, project, options);
   Context& context = tape.context();
-  const Shape& image = x.shape();
-  const Block block({.n = image[0],
-                     .h = image[1],
-                     .w = image[2],
-                     .c_in = image[3],
-                     .expanded = depthwise.w.value().shape()[2],
-                     .c_out = project.w.value().shape()[0],
-                     .kernel = options.kernel,
-                     .stride = options.stride},
-                    expand, depthwise, project, options);
+  const Block block = BlockFor(x.shape(), expand, depthwise, project, options);
   Computed computed = block.Prepare(context);
   block.AddExpanded(context, x.value(), computed);
   block.AddRest(context, x.value(), computed);
@@ -270,6 +278,28 @@ Variable Mbconv(Tape& tape, const Variable& x, const ConvNorm* expand, const Con
                .saved = Save(reads_x ? x.value() : Tensor(), computed),
                .backward = MbconvNode{block, tape.parameter_gradients(), out.slot(), x.slot()}});
   return out;
+}
+
+double MbconvInnerProduct(Context& context, const Tensor& x, const Tensor& dy,
+                          const ConvNorm* expand, const ConvNorm& depthwise,
+                          const ConvNorm& project, const MbconvOptions& options) {
+  CheckArguments(Variable(x), expand, depthwise, project, options);
+  const Block block = BlockFor(x.shape(), expand, depthwise, project, options);
+  Computed computed = block.Prepare(context);
+  block.AddExpanded(context, x, computed);
+  block.AddRest(context, x, computed);
+  block.Forward(context, x, computed, View{}, false);
+  computed.e1.Reset();
+  computed.e2.Reset();
+  const Tensor result = context.Empty({1}, DType::kF32, MemoryCategory::kActivations);
+  Dispatch<BatchNormInnerProduct>(context, {.x = computed.o,
+                                            .dy = dy,
+                                            .gamma = project.gamma.value(),
+                                            .beta = project.beta.value(),
+                                            .mean = computed.project.mean,
+                                            .inv_std = computed.project.inv_std,
+                                            .result = result});
+  return internal::ScalarOf(context, result);
 }
 
 }  // namespace nasengine

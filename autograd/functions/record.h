@@ -1,5 +1,5 @@
-// What all differentiable functions share: when one is recorded, and under which variable its
-// result goes on.
+// What all differentiable functions share: when one is recorded, under which variable its result
+// goes on, and how a single number comes back.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -16,6 +16,13 @@ namespace nasengine::internal {
 // Whether a backward pass would have anything to do for a function of `x` (and of parameters).
 inline bool Records(const Tape& tape, const Variable& x, bool has_parameters = false) {
   return tape.recording() && (x.wants_gradient() || (has_parameters && tape.parameter_gradients()));
+}
+
+// The value of a tensor of one f32.
+inline double ScalarOf(Context& context, const Tensor& scalar) {
+  float value = 0;
+  context.backend().CopyToHost(&value, scalar.data(), sizeof(value));
+  return double{value};
 }
 
 inline void CheckImage(const char* function, const Variable& x) {

@@ -31,6 +31,11 @@ class Module {
  public:
   virtual ~Module() = default;
   virtual Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const = 0;
+  // The inner product of dy with what Forward gives for x. Nothing is recorded and no running
+  // statistics move. Here by Forward itself; a module that need not write its result for that
+  // overrides it.
+  virtual double ForwardInnerProduct(Context& context, const Tensor& x, const Tensor& dy,
+                                     const ForwardOptions& options) const;
 };
 
 // Where a module's constructor puts its parameters and its running statistics; names get `prefix`.

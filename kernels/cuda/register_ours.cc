@@ -11,6 +11,7 @@
 #include "kernels/linear/linear.h"
 #include "kernels/loss/softmax_cross_entropy.h"
 #include "kernels/norm/batch_norm.h"
+#include "kernels/norm/batch_norm_inner_product.h"
 #include "kernels/optim/optimizer_step.h"
 #include "kernels/pool/pool.h"
 
@@ -19,6 +20,7 @@ namespace nasengine::cuda {
 void RegisterOurKernels(KernelRegistry& registry) {
   RegisterActivationCuda(registry);
   RegisterBatchNormCuda(registry);
+  RegisterBatchNormInnerProductCuda(registry);
   RegisterConv2dCuda(registry);
   RegisterDepthwiseConvCuda(registry);
   RegisterElementwiseCuda(registry);

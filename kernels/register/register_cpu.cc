@@ -10,6 +10,7 @@
 #include "kernels/linear/linear.h"
 #include "kernels/loss/softmax_cross_entropy.h"
 #include "kernels/norm/batch_norm.h"
+#include "kernels/norm/batch_norm_inner_product.h"
 #include "kernels/optim/optimizer_step.h"
 #include "kernels/pool/pool.h"
 #include "kernels/register/register_kernels.h"
@@ -21,6 +22,7 @@ KernelRegistry MakeCpuRegistry() {
 
   RegisterActivationReference(registry);
   RegisterBatchNormReference(registry);
+  RegisterBatchNormInnerProductReference(registry);
   RegisterConv2dReference(registry);
   RegisterDepthwiseConvReference(registry);
   RegisterElementwiseReference(registry);
@@ -35,6 +37,7 @@ KernelRegistry MakeCpuRegistry() {
 
   RegisterActivationHighway(registry);
   RegisterBatchNormHighway(registry);
+  RegisterBatchNormInnerProductHighway(registry);
   RegisterDepthwiseConvHighway(registry);
   RegisterElementwiseHighway(registry);
   RegisterMbconvHighway(registry);

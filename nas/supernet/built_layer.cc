@@ -51,6 +51,11 @@ Variable BuiltLayer::ForwardBranch(Tape& tape, const Variable& x,
   return module_->Forward(tape, x, options);
 }
 
+double BuiltLayer::BranchInnerProduct(Context& context, const Tensor& x, const Tensor& dy,
+                                      const ForwardOptions& options) const {
+  return module_->ForwardInnerProduct(context, x, dy, options);
+}
+
 Variable BuiltLayer::Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const {
   const Variable branch = ForwardBranch(tape, x, options);
   return HasResidual(desc_) ? Sum(tape, branch, x) : branch;

@@ -24,6 +24,10 @@ class BuiltLayer {
 
   // The layer without its residual: what a mixed operation weighs against Zero.
   Variable ForwardBranch(Tape& tape, const Variable& x, const ForwardOptions& options) const;
+  // The inner product of dy with that, where nothing else is wanted of it: an MBConv then does not
+  // write its last batch norm's result. Nothing is recorded and no running statistics move.
+  double BranchInnerProduct(Context& context, const Tensor& x, const Tensor& dy,
+                            const ForwardOptions& options) const;
   // The whole layer: the branch, plus x where the layer has a residual.
   Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const;
 

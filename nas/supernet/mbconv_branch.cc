@@ -45,22 +45,34 @@ class MbconvBranch final : public Module {
 
   Variable Forward(Tape& tape, const Variable& x, const ForwardOptions& options) const override {
     if (options.norm == NormMode::kRunning) return OneByOne(tape, x, options);
-    MbconvOptions block = options_;
-    block.norm.mode = options.norm;
-    block.norm.momentum = options.norm_momentum.value_or(options_.norm.momentum);
-    block.recompute = options.recompute;
-    if (expand_ == nullptr) {
-      // Its tensors are among the largest of a network, where the map is widest, and its arithmetic
-      // is next to nothing: on 224x224 images a twentieth of what a path keeps for a hundredth of
-      // its multiply-adds.
-      block.recompute = Recompute::kAll;
-      return Mbconv(tape, x, nullptr, depthwise_->conv_norm(), project_->conv_norm(), block);
+    const ConvNorm expand = Expansion();
+    return Mbconv(tape, x, expand_ == nullptr ? nullptr : &expand, depthwise_->conv_norm(),
+                  project_->conv_norm(), Fused(options));
+  }
+
+  double ForwardInnerProduct(Context& context, const Tensor& x, const Tensor& dy,
+                             const ForwardOptions& options) const override {
+    if (options.norm == NormMode::kRunning) {
+      return Module::ForwardInnerProduct(context, x, dy, options);
     }
-    const ConvNorm expand = expand_->conv_norm();
-    return Mbconv(tape, x, &expand, depthwise_->conv_norm(), project_->conv_norm(), block);
+    const ConvNorm expand = Expansion();
+    return MbconvInnerProduct(context, x, dy, expand_ == nullptr ? nullptr : &expand,
+                              depthwise_->conv_norm(), project_->conv_norm(), Fused(options));
   }
 
  private:
+  MbconvOptions Fused(const ForwardOptions& options) const {
+    MbconvOptions block = options_;
+    block.norm.mode = options.norm;
+    block.norm.momentum = options.norm_momentum.value_or(options_.norm.momentum);
+    // Without an expansion its tensors are among the largest of a network, where the map is widest,
+    // and its arithmetic is next to nothing: on 224x224 images a twentieth of what a path keeps for
+    // a hundredth of its multiply-adds.
+    block.recompute = expand_ == nullptr ? Recompute::kAll : options.recompute;
+    return block;
+  }
+  ConvNorm Expansion() const { return expand_ == nullptr ? ConvNorm() : expand_->conv_norm(); }
+
   // With given statistics there are none to gather, and nothing that fusing them would save.
   Variable OneByOne(Tape& tape, const Variable& x, const ForwardOptions& options) const {
     Variable y = expand_ == nullptr ? x : expand_->Forward(tape, x, options);

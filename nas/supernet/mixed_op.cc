@@ -11,14 +11,6 @@
 namespace nasengine {
 namespace {
 
-double Inner(Context& context, const Tensor& a, const Tensor& b) {
-  const Tensor result = context.Empty({1}, DType::kF32, MemoryCategory::kActivations);
-  Dispatch<InnerProduct>(context, {.a = a, .b = b, .result = result});
-  float value = 0;
-  context.backend().CopyToHost(&value, result.data(), sizeof(value));
-  return value;
-}
-
 bool IsAskedFor(const GateGradients& gates, int candidate) {
   return gates.of.empty() || std::ranges::find(gates.of, candidate) != gates.of.end();
 }
@@ -36,7 +28,7 @@ struct WeightedBranch {
     Tensor dy = sum->Take();
     if (!dy.defined()) return;
     if (gate_gradient != nullptr) {
-      *gate_gradient = Inner(context, dy, saved[0]);
+      *gate_gradient = SumOfProducts(context, dy, saved[0]);
       saved[0].Reset();
     }
     if (!is_first) sum->Accumulate(context, dy);
@@ -79,28 +71,21 @@ Variable MixedOp::Forward(Tape& tape, const Variable& x, int active, GateGradien
 void MixedOp::RecordGates(Tape& tape, const Variable& x, const Variable& branch,
                           const Variable& output, int active, GateGradients& gates,
                           const ForwardOptions& options) const {
-  tape.Record(
-      {.name = "gates",
-       .saved = {x.value(), branch.value()},
-       .backward = [this, branch_slot = branch.slot(), output_slot = output.slot(), active, &gates,
-                    options](Context& context, std::span<const Tensor> saved) {
-         const Tensor dy = output_slot->Take();
-         if (!dy.defined()) return;
-         Tape unrecorded(context, GradientsOf::kNothing);
-         // Evaluated only for this inner product: nothing of theirs may move.
-         ForwardOptions frozen = options;
-         frozen.norm = NormMode::kBatchFrozen;
-         gates.values.assign(candidates_.size(), 0.0);
-         for (int k = 0; k < candidates(); ++k) {
-           if (is_zero(k) || !IsAskedFor(gates, k)) continue;
-           const Tensor o =
-               k == active
-                   ? saved[1]
-                   : candidate(k)->ForwardBranch(unrecorded, Variable(saved[0]), frozen).value();
-           gates.values[Index(k)] = Inner(context, dy, o);
-         }
-         if (branch_slot != nullptr) branch_slot->Accumulate(context, dy);
-       }});
+  tape.Record({.name = "gates",
+               .saved = {x.value(), branch.value()},
+               .backward = [this, branch_slot = branch.slot(), output_slot = output.slot(), active,
+                            &gates, options](Context& context, std::span<const Tensor> saved) {
+                 const Tensor dy = output_slot->Take();
+                 if (!dy.defined()) return;
+                 gates.values.assign(candidates_.size(), 0.0);
+                 for (int k = 0; k < candidates(); ++k) {
+                   if (is_zero(k) || !IsAskedFor(gates, k)) continue;
+                   gates.values[Index(k)] = k == active ? SumOfProducts(context, dy, saved[1])
+                                                        : candidate(k)->BranchInnerProduct(
+                                                              context, saved[0], dy, options);
+                 }
+                 if (branch_slot != nullptr) branch_slot->Accumulate(context, dy);
+               }});
 }
 
 Variable MixedOp::ForwardAll(Tape& tape, const Variable& x, std::span<const float> weights,

@@ -6,10 +6,12 @@
 // forms, for the incoming gradient dy of the mixed operation's output,
 //   d loss / d gate_k = <dy, branch_k(x)>   [ProxylessNAS 2019, section 3.2]
 // for the active candidate from its saved output, for every other one that is asked for by
-// evaluating it on the saved x without recording, one after another: one path of memory. Zero's is
-// 0. Evaluated that late, branch_k(x) has the bits that it would have had in the forward pass,
-// detached: it is a function of x, the weights and the batch's own statistics, and none of them
-// moves before the backward pass is over.
+// evaluating it on the saved x without recording, one after another: one path of memory. Of an
+// MBConv the last batch norm's result, which nobody else reads, is not written: its inner product
+// is formed from what the last convolution gives (kernels/norm/batch_norm_inner_product.h), in bf16
+// without the rounding that storing the result would cost. Zero's is 0. Evaluated that late,
+// branch_k(x) is what it would have been in the forward pass, detached: a function of x, the
+// weights and the batch's own statistics, none of which moves before the backward pass is over.
 //
 // All candidates at once (DARTS) are weighed by one node each, which the backward pass meets just
 // before the candidate's own nodes: one scaled gradient exists at a time, and a candidate's output

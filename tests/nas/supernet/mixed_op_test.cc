@@ -242,6 +242,41 @@ TEST_F(MixedOpTest, TheInputsGradientIsThatOfTheActivePathAlone) {
   }
 }
 
+// Of every kind of layer: a candidate, and one that is none, which computes its result for it.
+TEST_F(MixedOpTest, AnInnerProductWithABranchIsThatOfItsResultAndMovesNothing) {
+  const auto op = MakeOp(1);
+  const Tensor x = Input(1);
+  LayerDesc conv = op->candidate(0)->desc();
+  conv.op = LayerOp::kConv;
+  conv.expand = 1;
+  BuiltLayer other(context(), conv, space_.batch_norm, "conv/");
+  other.Initialize(Rng(7, RngPurpose::kWeights));
+  const Tensor dy = RandomTensor(x.shape(), 5);
+  for (BuiltLayer* layer : {op->candidate(0), op->candidate(1), op->candidate(2), &other}) {
+    SCOPED_TRACE(layer->name());
+    const auto result = [&] {
+      Tape tape(context(), GradientsOf::kNothing);
+      return layer->ForwardBranch(tape, Variable(x), {.norm = NormMode::kBatchFrozen}).value();
+    };
+    const auto product = [&] { return layer->BranchInnerProduct(context(), x, dy, {}); };
+    const auto peak_of = [&](const auto& run) {
+      run();  // reserves the workspace
+      allocator().ResetPeak();
+      run();
+      return allocator().stats().peak_bytes;
+    };
+    const Floats statistics = Copy(layer->buffers().values());
+    // 512 products of normal numbers with elements of size 1 to 3.
+    const double tolerance = 8 * std::numeric_limits<float>::epsilon() *
+                             std::sqrt(static_cast<double>(x.elements())) * 3;
+    EXPECT_NEAR(product(), Dot(result(), dy), tolerance);
+    EXPECT_TRUE(SameBits(Copy(layer->buffers().values()), statistics));
+    const std::int64_t written = layer == &other ? 0 : x.bytes();
+    const std::int64_t scalar = layer == &other ? 64 : 0;
+    EXPECT_LE(peak_of(product), peak_of(result) - written + scalar);
+  }
+}
+
 TEST_F(MixedOpTest, EqualCandidatesHaveEqualGateGradientsWhicheverIsActive) {
   ChoiceNode choice = *space_.Choices()[1];
   choice.candidates[1] = choice.candidates[0];
@@ -251,8 +286,16 @@ TEST_F(MixedOpTest, EqualCandidatesHaveEqualGateGradientsWhicheverIsActive) {
   }
   const Tensor x = Input(1);
   const std::vector<double> first = GatesOf(op, x, 0);
-  EXPECT_EQ(first, GatesOf(op, x, 1));
-  EXPECT_EQ(first[0], first[1]);
+  const std::vector<double> second = GatesOf(op, x, 1);
+  EXPECT_EQ(first[2], second[2]);
+  // The active one's is a sum over its saved output, the others' one over sums of channels: each
+  // rounds its terms, normal numbers times elements of size 1 to 3.
+  const double elements = 4 * 4 * 4 * 8;
+  const double tolerance = 2 * 8 * std::numeric_limits<float>::epsilon() * std::sqrt(elements) * 3;
+  EXPECT_NEAR(first[0], second[0], tolerance);
+  EXPECT_NEAR(first[0], first[1], tolerance);
+  EXPECT_NEAR(second[0], second[1], tolerance);
+  EXPECT_EQ(first[1], second[0]);
   EXPECT_NE(first[0], first[2]);
 }
 
