@@ -21,7 +21,7 @@ inline std::string Demangled(const std::string& symbol) {
 // "nasengine::cuda::(anonymous namespace)::BatchNormApply<float, 4>(float const*, ...)" without
 // parameters, return type and namespaces: "BatchNormApply<float, 4>".
 inline std::string ShortName(const std::string& symbol) {
-  std::string name = std::regex_replace(Demangled(symbol), std::regex("nasengine::|cuda::|mbconv::"), "");
+  std::string name = std::regex_replace(Demangled(symbol), std::regex("nasengine::|cuda::"), "");
   name = std::regex_replace(name, std::regex("\\(anonymous namespace\\)::"), "");
   int depth = 0;
   std::size_t begin = 0;
