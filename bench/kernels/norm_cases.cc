@@ -1,9 +1,11 @@
-// Batch normalisation with ReLU6 over the expanded maps of the built-in spaces, f32 and bf16.
+// Batch normalisation with ReLU6, and the inner product with one without, over the expanded maps of
+// the built-in spaces, f32 and bf16.
 // SPDX-License-Identifier: MIT
 #include <array>
 
 #include "bench/kernels/kernel_case.h"
 #include "kernels/norm/batch_norm.h"
+#include "kernels/norm/batch_norm_inner_product.h"
 
 namespace nasengine {
 namespace {
@@ -81,6 +83,22 @@ KernelTimes TimeBackward(Workbench& bench, const KernelTiming& timing, const Map
                                           .dbeta = t.vectors[5]});
 }
 
+// Of a block's last batch norm, which has no activation.
+KernelTimes TimeInnerProduct(Workbench& bench, const KernelTiming& timing, const Map& map,
+                             DType dtype) {
+  const Tensors t(bench, map, dtype);
+  const Tensor dy = bench.Random(t.x.shape(), 9, dtype);
+  const Tensor result = bench.Random({1}, 10);
+  return TimeOperator<BatchNormInnerProduct>(bench, timing,
+                                             {.x = t.x,
+                                              .dy = dy,
+                                              .gamma = t.vectors[0],
+                                              .beta = t.vectors[1],
+                                              .mean = t.vectors[2],
+                                              .inv_std = t.vectors[3],
+                                              .result = result});
+}
+
 // A map that is moved so many times, of so many tensors of its size.
 struct Traffic {
   double maps;
@@ -112,6 +130,7 @@ std::vector<KernelCase> NormCases() {
   constexpr Traffic kForward{.maps = 3, .tensors = 2};
   constexpr Traffic kInference{.maps = 2, .tensors = 2};
   constexpr Traffic kBackward{.maps = 5, .tensors = 3};
+  constexpr Traffic kInnerProduct{.maps = 2, .tensors = 2};
   std::vector<KernelCase> cases;
   for (const DType dtype : {DType::kF32, DType::kBf16}) {
     for (const Map& map : kMaps) {
@@ -119,6 +138,8 @@ std::vector<KernelCase> NormCases() {
       cases.push_back(
           MakeCase(BatchNormInference::kName, map, dtype, kInference, 4, TimeInference));
       cases.push_back(MakeCase(BatchNormBackward::kName, map, dtype, kBackward, 12, TimeBackward));
+      cases.push_back(
+          MakeCase(BatchNormInnerProduct::kName, map, dtype, kInnerProduct, 4, TimeInnerProduct));
     }
   }
   return cases;
