@@ -46,8 +46,8 @@ void Finish(Context& context, const PartialSums<double>& sums, std::int64_t rows
 std::size_t ForwardWorkspace(Context& context, const MbconvForward::Args& args) {
   CheckArguments(args);
   const MbconvGeometry& g = args.geometry;
-  const std::size_t expand = args.expand.w.empty() ? 0 : ProductSumBytes(Rows(g), g.expanded);
   if (OnlyExpands(args)) return 0;
+  const std::size_t expand = args.expand.w.empty() ? 0 : ProductSumBytes(Rows(g), g.expanded);
   return std::max(
       {expand, DepthwiseSumBytes(context, g, args.x.dtype), ProductSumBytes(OutRows(g), g.c_out)});
 }
@@ -141,7 +141,7 @@ class Backward {
                                          ProductSumBytes(OutRows(g_), g_.expanded));
     if (!expands_) return project;
     return std::max(project, wants_weights_ ? DepthwiseBackwardSumBytes(context_, g_, dtype)
-                                            : DepthwiseGradientSumBytes(context_, g_, dtype));
+                                            : DepthwiseBackwardDataSumBytes(context_, g_, dtype));
   }
   std::size_t PartsBytes() const {
     if (!wants_weights_) return 0;
@@ -242,6 +242,11 @@ std::string Declines(const MbconvGeometry& g, DType dtype,
   }
   if (g.stride != 1 && g.stride != 2) return StrCat("takes strides 1 and 2, not ", g.stride);
   if (g.n * g.h * g.w == 0) return "takes no empty batch";
+  // Products have the numbers of a normalised operand's channels in shared memory.
+  constexpr std::int64_t kMostExpanded = 4096;
+  if (g.expanded > kMostExpanded) {
+    return StrCat("takes at most ", kMostExpanded, " expanded channels, not ", g.expanded);
+  }
   if (!TakesChannels(g, dtype)) {
     return StrCat("takes expanded channels in whole vectors, not ", g.expanded);
   }
@@ -274,6 +279,9 @@ void RegisterMbconvCuda(KernelRegistry& registry) {
       .device = DeviceType::kCuda,
       .declines =
           [](Context&, const MbconvBackward::Args& args) {
+            if (args.expand.w.empty() && args.dx.data != nullptr && args.dx.data == args.g2.data) {
+              return std::string("writes dx while others read g2");
+            }
             return mbconv::Declines(args.geometry, args.dy.dtype,
                                     {args.x.data, args.e1.data, args.e2.data, args.g1.data,
                                      args.g2.data, args.dx.data});

@@ -71,7 +71,8 @@ PartialSums<double> DepthwiseBackwardData(Context& context, const MbconvGeometry
 // Without an expansion: dx itself.
 void DepthwiseBackwardData(Context& context, const MbconvGeometry& g,
                            const GradientThroughNorm& d_e2, const ConstView& w, const View& dx);
-std::size_t DepthwiseGradientSumBytes(const Context& context, const MbconvGeometry& g, DType dtype);
+std::size_t DepthwiseBackwardDataSumBytes(const Context& context, const MbconvGeometry& g,
+                                          DType dtype);
 
 // With dw, both gradients in one pass.
 PartialSums<double> DepthwiseBackward(Context& context, const MbconvGeometry& g,

@@ -48,11 +48,11 @@ void WithInput(const ConstView& in, const NormParameters* norm, const Body& body
 inline int Multiprocessors(const Context& context) { return BackendOf(context).multiprocessors(); }
 
 // Blocks that leave sums of their own for every channel.
-inline std::int64_t SumParts(const MarchMap& map, const MarchPlan& plan) {
+inline std::int64_t SumBlocks(const MarchMap& map, const MarchPlan& plan) {
   return Blocks(map, plan) / plan.chunks;
 }
 inline std::size_t SumBytes(const MarchMap& map, const MarchPlan& plan) {
-  return static_cast<std::size_t>(SumParts(map, plan) * 2 * map.channels) * sizeof(double);
+  return static_cast<std::size_t>(SumBlocks(map, plan) * 2 * map.channels) * sizeof(double);
 }
 
 }  // namespace nasengine::cuda::mbconv

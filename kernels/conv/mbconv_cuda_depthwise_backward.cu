@@ -45,7 +45,7 @@ PartialSums<double> DepthwiseBackwardData(Context& context, const MbconvGeometry
   PartialSums<double> sums{.data = partial};
   WithStorage(g1.dtype, [&]<class T>(T) {
     const MarchMap map = DataMap(g, sizeof(T), true);
-    sums.blocks = SumParts(map, DataPlan(g, map, Multiprocessors(context)));
+    sums.blocks = SumBlocks(map, DataPlan(g, map, Multiprocessors(context)));
     BackwardData<T>(context, g, d_e2, w, map,
                     StorePassedMap<T>{g1.As<T>(), e1.As<T>(), norm, partial});
   });
@@ -59,8 +59,8 @@ void DepthwiseBackwardData(Context& context, const MbconvGeometry& g,
   });
 }
 
-std::size_t DepthwiseGradientSumBytes(const Context& context, const MbconvGeometry& g,
-                                      DType dtype) {
+std::size_t DepthwiseBackwardDataSumBytes(const Context& context, const MbconvGeometry& g,
+                                          DType dtype) {
   const MarchMap map = DataMap(g, static_cast<std::int64_t>(SizeOf(dtype)), true);
   return SumBytes(map, DataPlan(g, map, Multiprocessors(context)));
 }

@@ -1,5 +1,7 @@
 // The depthwise phase of the fused MBConv's forward pass on CUDA.
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+
 #include "kernels/conv/depthwise_conv_cuda_forward.cuh"
 #include "kernels/conv/mbconv_cuda_depthwise.h"
 
@@ -19,7 +21,7 @@ PartialSums<double> Depthwise(Context& context, const MbconvGeometry& g, const C
   WithStorage(e2.dtype, [&]<class T>(T) {
     const MarchMap map = ForwardMap(g.depthwise(), sizeof(T));
     const MarchPlan plan = PlanOf(context, g, map);
-    sums.blocks = SumParts(map, plan);
+    sums.blocks = SumBlocks(map, plan);
     WithKernelAndStride(
         g, [&]<int K, int S>(std::integral_constant<int, K>, std::integral_constant<int, S>) {
           WithInput<T>(in, norm, [&](const auto& input) {
@@ -40,7 +42,8 @@ bool TakesChannels(const MbconvGeometry& g, DType dtype) {
   const auto bytes = static_cast<std::int64_t>(SizeOf(dtype));
   const int widest =
       std::max({FusedTile(bytes, g.kernel, g.stride).vector, FusedTile(bytes, g.kernel, 1).vector,
-                Stride2GradientTile(g.kernel).vector, WeightsTile(bytes, g.kernel).vector});
+                Stride2GradientTile(g.kernel).vector, WeightsTile(bytes, g.kernel).vector,
+                GradientsTile(bytes, g.kernel, g.stride).vector});
   return g.expanded % widest == 0;
 }
 

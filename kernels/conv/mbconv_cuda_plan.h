@@ -36,13 +36,18 @@ struct Slices {
   }
 };
 
-// Of as many rows as half of the cache holds, in whole tiles: what the first product reads of them,
-// dy, o and e2 or g1, e1 and x, and what it writes, the second finds there.
+// Even slices, in whole tiles, of which half of the cache holds one: what both products read and
+// what the first writes, so that the second finds there what it shares with the first. Small
+// slices may leave multiprocessors idle: whether fewer and larger ones would be faster, a card has
+// to tell.
 inline Slices SlicesInTurn(const LayerSizes& all, std::int64_t element_bytes,
                            std::int64_t cache_bytes) {
   const std::int64_t row_bytes = 2 * (all.in + all.out) * element_bytes;
-  const std::int64_t tiles = cache_bytes / 2 / (kProductThreads * row_bytes);
-  return {all, std::max<std::int64_t>(tiles, 1) * kProductThreads};
+  const std::int64_t tiles = RoundUpDivide(all.rows, kProductThreads);
+  const std::int64_t most =
+      std::max<std::int64_t>(cache_bytes / 2 / (kProductThreads * row_bytes), 1);
+  const std::int64_t slices = RoundUpDivide(tiles, most);
+  return {all, std::max<std::int64_t>(RoundUpDivide(tiles, slices), 1) * kProductThreads};
 }
 
 // From e2's gradient, made of two tensors, to a1's; which e1's norm passes on, or which is dx.

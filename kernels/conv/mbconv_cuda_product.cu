@@ -1,5 +1,7 @@
 // The products of the fused MBConv on CUDA.
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+
 #include "kernels/conv/matrix_product_cuda_layer.cuh"
 #include "kernels/conv/matrix_product_cuda_sums.cuh"
 #include "kernels/conv/mbconv_cuda.h"
@@ -27,7 +29,7 @@ auto GradientOperand(const GradientThroughNorm& gradient, std::int64_t across) {
   return OperandOf<kOrder>(static_cast<const T*>(gradient.g), across, TransformOf<T>(gradient));
 }
 
-PartialSums<double> SumsOf(std::int64_t rows, const double* partial) {
+PartialSums<double> SumsOf(std::int64_t rows, double* partial) {
   return {.data = partial, .blocks = DivideUp(rows, kProductThreads)};
 }
 
@@ -62,8 +64,8 @@ void AddParts(Context& context, const char* name, const Slices& slices, const La
       AddToParts{parts, IsWide<typename X::Element>(parts, plan.shape.columns), accumulate});
 }
 
-void SumParts(Context& context, const char* name, const Slices& slices,
-              const WeightsGradient& weights) {
+void SumSlicedParts(Context& context, const char* name, const Slices& slices,
+                    const WeightsGradient& weights) {
   if (weights.dw.empty()) return;
   SumWeightParts(context, name, WeightsPlan(BackendOf(context).multiprocessors(), slices.first()),
                  weights.parts, weights.accumulate, weights.dw.As<float>());
@@ -122,7 +124,7 @@ PartialSums<double> ProjectBackward(Context& context, const MbconvGeometry& g,
                OperandOf<DepthOrder::kOuter>(e2_rows, sizes.in, Normalised<T>{norm}),
                GradientOperand<DepthOrder::kOuter, T>(gradient, sizes.out), weights.parts, row > 0);
     });
-    SumParts(context, "mbconv_project_backward_weights", slices, weights);
+    SumSlicedParts(context, "mbconv_project_backward_weights", slices, weights);
   });
   return SumsOf(sizes.rows, partial);
 }
@@ -151,7 +153,7 @@ void ExpandBackward(Context& context, const MbconvGeometry& g, const GradientThr
                OperandOf<DepthOrder::kOuter>(x.As<T>() + row * sizes.in, sizes.in),
                GradientOperand<DepthOrder::kOuter, T>(gradient, sizes.out), weights.parts, row > 0);
     });
-    SumParts(context, "mbconv_expand_backward_weights", slices, weights);
+    SumSlicedParts(context, "mbconv_expand_backward_weights", slices, weights);
   });
 }
 

@@ -3,7 +3,8 @@
 //
 // Counted once is what finds its data in the cache: weights; a tile of a product's rows, which the
 // blocks of all columns read at about the same time; and what the second of two products that take
-// turns (mbconv_cuda_plan.h) reads of its slice. A card has to confirm that.
+// turns (mbconv_cuda_plan.h) reads of its slice. Parts of a weights' gradient, to which every slice
+// adds, count once there and back. A card has to confirm all that.
 // SPDX-License-Identifier: MIT
 #pragma once
 

@@ -346,6 +346,23 @@ __global__ void __launch_bounds__(kNormThreads)
       [] {});
 }
 
+// Leaves in the first gridDim.y parts of partial (blocks, 2, c) the sums of all: part y that of
+// parts y, y + gridDim.y and so on, which no other block reads. For sums of so many blocks that
+// FinaliseSums, with few channels, would have too few threads to read them.
+inline constexpr int kFoldThreads = 128;
+template <class Sum>
+__global__ void __launch_bounds__(kFoldThreads)
+    FoldSums(Sum* __restrict__ partial, std::int64_t blocks, std::int64_t c) {
+  const std::int64_t i = std::int64_t{blockIdx.x} * kFoldThreads + threadIdx.x;
+  if (i >= 2 * c) return;
+  double sum = 0;
+#pragma unroll 4
+  for (std::int64_t block = blockIdx.y; block < blocks; block += gridDim.y) {
+    sum += static_cast<double>(partial[block * 2 * c + i]);
+  }
+  partial[blockIdx.y * 2 * c + i] = static_cast<Sum>(sum);
+}
+
 // A block adds up kFinishChannels channels of partial (blocks, 2, c) and hands each with its two
 // sums to `finish`.
 inline constexpr int kFinishChannels = 8;

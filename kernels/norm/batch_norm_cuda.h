@@ -28,11 +28,12 @@ void ApplyNorm(Context& context, const char* name, const ConstView& x,
                const NormParameters& parameters, const View& y);
 
 // What each of `blocks` blocks found of the rows that it saw, (blocks, 2, c) on the device; no row
-// may be missing. Sum is float or double. Blocks are added in a fixed order, in f64. f32 is for
-// sums over a hundred rows at most: it rounds by half a unit of a block's sum.
+// may be missing. Sum is float or double. Blocks are added in a fixed order, in f64; f64 sums are
+// used up by that. f32 is for sums over a hundred rows at most: it rounds by half a unit of a
+// block's sum.
 template <class Sum>
 struct PartialSums {
-  const Sum* data = nullptr;
+  Sum* data = nullptr;
   std::int64_t blocks = 0;
 };
 

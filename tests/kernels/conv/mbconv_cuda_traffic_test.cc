@@ -95,7 +95,7 @@ TEST(MbconvTrafficTest, AStepAsksForLittleMoreThanTheLeast) {
   }
 }
 
-TEST(MbconvTrafficTest, SlicesStayInTheCacheAndFillTheCard) {
+TEST(MbconvTrafficTest, SlicesStayInTheCacheAndAreEven) {
   ForEachBlock(256, [](const MbconvGeometry& g, std::int64_t element_bytes, bool expands) {
     if (!expands) return;
     for (const LayerSizes& all : {ExpandSizes(g), ProjectSizes(g)}) {
@@ -109,6 +109,8 @@ TEST(MbconvTrafficTest, SlicesStayInTheCacheAndFillTheCard) {
         rows += part.rows;
       });
       EXPECT_EQ(rows, all.rows);
+      const std::int64_t count = RoundUpDivide(all.rows, slice.rows);
+      EXPECT_LT(slice.rows - all.rows / count, 2 * kProductThreads);
     }
   });
 }

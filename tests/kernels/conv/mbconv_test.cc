@@ -216,6 +216,12 @@ TEST_F(MbconvTest, AllImplementationsAgree) {
   }
 }
 
+// On a card's kernels: more parts of sums than are finished at once, and several slices.
+TEST_F(MbconvTest, ImplementationsAgreeOnManyRowsOfFewChannels) {
+  ExpectAllAgree(
+      {.n = 8, .h = 28, .w = 29, .c_in = 4, .expanded = 8, .c_out = 4, .kernel = 3, .stride = 1});
+}
+
 TEST_F(MbconvTest, WideRowsAgree) {
   ExpectAllAgree(
       {.n = 2, .h = 5, .w = 112, .c_in = 4, .expanded = 16, .c_out = 8, .kernel = 7, .stride = 1});
