@@ -20,7 +20,7 @@ template <class Sum, class Finish>
 void Finalise(Context& context, const char* name, const PartialSums<Sum>& sums, std::int64_t c,
               const Finish& finish) {
   std::int64_t blocks = sums.blocks;
-  if constexpr (sizeof(Sum) == sizeof(double)) {  // f32 would lose what blocks have kept
+  if constexpr (sizeof(Sum) == sizeof(double)) {         // f32 would lose what blocks have kept
     constexpr std::int64_t kPartsPerMultiprocessor = 8;  // no more than passes over rows leave
     const std::int64_t most = kPartsPerMultiprocessor * BackendOf(context).multiprocessors();
     if (blocks > most) {
