@@ -270,8 +270,9 @@ __device__ __forceinline__ void TransformStage(const Input& x, const Stager& sta
 }
 
 // Rows cross to shared memory kStages - 1 ahead, each element once a block: for large kernels,
-// whose sums leave no registers for rows to come. They are transformed there, a row ahead. Taps are
-// loaded anew for every row: kept, or loaded early, they would take the registers of a block more.
+// whose sums leave no registers for rows to come. They are transformed there, a row ahead, which
+// leaves a copy the time of one row. Taps are loaded anew for every row: kept, or loaded early,
+// they would take the registers of a block more.
 template <int K, int S, int V, int TW, class Input, class Output>
 __global__ void __launch_bounds__(kMostMarchThreads, 1)
     DepthwiseMarchStaged(Input x, const typename Input::T* __restrict__ w, Output y, MarchArgs a) {

@@ -100,7 +100,8 @@ inline constexpr int kMostStrips = 16;
 inline constexpr int kUsualThreads = 128;
 // Warps on a multiprocessor from which on more of them gained nothing (H200, batch 64).
 inline constexpr std::int64_t kFullWarps = 12;
-// Pixels that one f32 of backward-weights sums up at most, before partial sums are added.
+// Pixels that one f32 of backward-weights sums up at most, before partial sums are added; more
+// where there are no more items to share out.
 inline constexpr std::int64_t kMostTerms = 256;
 
 inline bool Full(const MarchMap& map, const MarchPlan& plan, int multiprocessors) {

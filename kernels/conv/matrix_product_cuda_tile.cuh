@@ -15,7 +15,8 @@ namespace nasengine::cuda {
 // What lies side by side in memory: depths of a line, or lines of a depth.
 enum class DepthOrder { kInner, kOuter };
 
-// How elements of an operand can be read: by chunks, by words of 4 bytes, or one by one.
+// How elements of an operand can be read, the widest first: by chunks, by words of 4 bytes, or one
+// by one.
 enum class Access { kWide, kWords, kSingly };
 
 template <class T, int kLines, DepthOrder kOrder>

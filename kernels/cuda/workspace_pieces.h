@@ -1,4 +1,4 @@
-// A context's workspace cut into pieces, for kernels that hand some of it to a vendor's library.
+// A context's workspace cut into pieces, for kernels that use it for several things at once.
 // SPDX-License-Identifier: MIT
 #pragma once
 
