@@ -85,8 +85,8 @@ inline MarchMap BackwardDataMap(const ConvGeometry& g, std::int64_t element_byte
     map.out_w = g.w;
     map.pad = g.kernel - 1 - g.pad;
   } else {
-    map.out_h = RoundUpDivide(g.h, 2);
-    map.out_w = RoundUpDivide(g.w, 2);
+    map.out_h = DivideUp(g.h, 2);
+    map.out_w = DivideUp(g.w, 2);
     map.window = g.kernel / 2 + 1;
     map.pad = g.kernel / 4;
   }
@@ -112,9 +112,9 @@ inline bool Full(const MarchMap& map, const MarchPlan& plan, int multiprocessors
 // cost, in shares of the whole.
 inline double Waste(const MarchMap& map, const MarchPlan& plan, int usual, int multiprocessors) {
   const std::int64_t used =
-      map.images * (map.channels / plan.tile.vector) * RoundUpDivide(map.out_w, plan.tile.width);
+      map.images * (map.channels / plan.tile.vector) * DivideUp(map.out_w, plan.tile.width);
   const std::int64_t lanes = std::int64_t{32} * plan.warps() * plan.chunks * plan.column_blocks *
-                             RoundUpDivide(map.images, plan.images);
+                             DivideUp(map.images, plan.images);
   const double size = std::abs(std::log2(static_cast<double>(plan.threads()) / usual));
   const double spread = std::min(1.0, static_cast<double>(Blocks(map, plan)) / multiprocessors);
   return static_cast<double>(lanes) / static_cast<double>(std::max<std::int64_t>(used, 1)) +
@@ -125,10 +125,10 @@ inline double Waste(const MarchMap& map, const MarchPlan& plan, int usual, int m
 inline int PartsOf(const MarchMap& map, const MarchPlan& plan, int multiprocessors) {
   const std::int64_t items = Items(map, plan);
   const std::int64_t full =
-      RoundUpDivide(kFullWarps * multiprocessors, std::int64_t{plan.chunks} * plan.warps());
+      DivideUp(kFullWarps * multiprocessors, std::int64_t{plan.chunks} * plan.warps());
   const std::int64_t accurate =
-      RoundUpDivide(items * plan.rows * plan.tile.width, kMostTerms * plan.images);
-  const std::int64_t most = std::max<std::int64_t>(RoundUpDivide(items, plan.images), 1);
+      DivideUp(items * plan.rows * plan.tile.width, kMostTerms * plan.images);
+  const std::int64_t most = std::max<std::int64_t>(DivideUp(items, plan.images), 1);
   return static_cast<int>(std::min(std::max(full, accurate), most));
 }
 
@@ -138,7 +138,7 @@ template <class Complete>
 MarchPlan PlanBlock(const MarchMap& map, MarchTile tile, int usual, int multiprocessors,
                     const Complete& complete) {
   const std::int64_t all = map.channels / tile.vector;
-  const std::int64_t strips = RoundUpDivide(map.out_w, tile.width);
+  const std::int64_t strips = DivideUp(map.out_w, tile.width);
   const std::int64_t step =
       std::max<std::int64_t>(kPieceBytes / (tile.vector * map.element_bytes), 1);
   MarchPlan best;
@@ -147,11 +147,11 @@ MarchPlan PlanBlock(const MarchMap& map, MarchTile tile, int usual, int multipro
   plan.tile = tile;
   plan.rows = static_cast<int>(map.out_h);
   for (int split = 1; split <= 2; ++split) {
-    plan.column_blocks = static_cast<int>(RoundUpDivide(strips, kMostStrips)) * split;
-    plan.strips = static_cast<int>(RoundUpDivide(strips, plan.column_blocks));
+    plan.column_blocks = static_cast<int>(DivideUp(strips, kMostStrips)) * split;
+    plan.strips = static_cast<int>(DivideUp(strips, plan.column_blocks));
     for (std::int64_t i = 1; (i - 1) * step < all; ++i) {
       plan.groups = static_cast<int>(std::min(i * step, all));
-      plan.chunks = static_cast<int>(RoundUpDivide(all, plan.groups));
+      plan.chunks = static_cast<int>(DivideUp(all, plan.groups));
       plan.images = 1;
       if (plan.threads() > kMostMarchThreads) break;
       for (; plan.threads() <= kMostMarchThreads; plan.images *= 2) {
@@ -175,8 +175,8 @@ MarchPlan PlanBands(const MarchMap& map, MarchPlan plan, int multiprocessors,
                     const Complete& complete) {
   for (std::int64_t bands = 2; bands <= map.out_h; ++bands) {
     MarchPlan lower = plan;
-    lower.rows = static_cast<int>(RoundUpDivide(map.out_h, bands));
-    lower.bands = static_cast<int>(RoundUpDivide(map.out_h, lower.rows));
+    lower.rows = static_cast<int>(DivideUp(map.out_h, bands));
+    lower.bands = static_cast<int>(DivideUp(map.out_h, lower.rows));
     complete(lower);
     if (4 * Blocks(map, plan) >= 3 * std::int64_t{multiprocessors}) {
       if (Full(map, plan, multiprocessors)) break;

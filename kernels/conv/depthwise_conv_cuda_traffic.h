@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <numeric>
 
-namespace nasengine::cuda {
+#include "kernels/cuda/divide_up.h"
 
-constexpr std::int64_t RoundUpDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+namespace nasengine::cuda {
 
 // What a kernel marches over: units of output, rows by columns, each of which sees a window of the
 // map that is read. A unit is a pixel, or 2x2 of them for backward-data of stride 2.
@@ -64,7 +64,7 @@ inline std::int64_t Items(const MarchMap& map, const MarchPlan& plan) {
 inline std::int64_t Blocks(const MarchMap& map, const MarchPlan& plan) {
   const std::int64_t across =
       plan.parts > 0 ? plan.parts
-                     : RoundUpDivide(map.images, plan.images) * plan.bands * plan.column_blocks;
+                     : DivideUp(map.images, plan.images) * plan.bands * plan.column_blocks;
   return across * plan.chunks;
 }
 

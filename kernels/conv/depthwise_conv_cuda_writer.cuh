@@ -155,14 +155,10 @@ struct StoreMapWithMoments {
     __device__ __forceinline__ void Finish(const MarchPlace& place, const MarchArgs& a,
                                            double* shared) const {
       double moments[2][V];
+      sums_.Get(moments);
 #pragma unroll
       for (int v = 0; v < V; ++v) {
-        // From sums of x - p and its square to those of x and of x^2.
-        const double pivot = static_cast<double>(pivot_[v]);
-        const double distances = static_cast<double>(sums_.all[0][v]);
-        moments[0][v] = distances + count_ * pivot;
-        moments[1][v] =
-            static_cast<double>(sums_.all[1][v]) + pivot * (2 * distances + count_ * pivot);
+        MoveMoments(static_cast<double>(pivot_[v]), count_, moments[0][v], moments[1][v]);
       }
       StoreSums<V>(moments, place, a, shared, map_.partial);
     }
@@ -225,8 +221,8 @@ struct StorePassedMap {
 #pragma unroll
         for (int v = 0; v < V; ++v) {
           distances[v] = x[t].Get(v) - numbers_[v][0];
-          const float value = NormValue(distances[v], numbers_[v][1], numbers_[v][2]);
-          const bool passes = t < columns && PassesGradient(value, map_.norm.activation);
+          const bool passes = t < columns && NormPasses(distances[v], numbers_[v][1],
+                                                        numbers_[v][2], map_.norm.activation);
           values[v] = passes ? sums[t][v] : 0.0f;
         }
         Vector<T, V> packed;

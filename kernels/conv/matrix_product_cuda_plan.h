@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cuda/divide_up.h"
+
 namespace nasengine::cuda {
 
 struct LayerSizes {
@@ -26,16 +28,10 @@ inline constexpr int kProductThreads = 128;
 // Lines of eight quads. A block's tile of the result has kProductThreads rows, of one line each.
 inline constexpr int kPiece = 32;
 
-namespace product {
-constexpr std::int64_t DivideUp(std::int64_t value, std::int64_t by) {
-  return (value + by - 1) / by;
-}
-}  // namespace product
-
 // Columns of a tile, in pieces: 64 unless 32 leave much less of the tiles empty.
 inline int ProductPieces(std::int64_t columns) {
-  const std::int64_t wide = product::DivideUp(columns, 64) * 64;
-  const std::int64_t narrow = product::DivideUp(columns, 32) * 32;
+  const std::int64_t wide = DivideUp(columns, 64) * 64;
+  const std::int64_t narrow = DivideUp(columns, 32) * 32;
   return 4 * narrow <= 3 * wide ? 1 : 2;
 }
 
@@ -47,11 +43,11 @@ inline constexpr int kBlocksAtOnce = 3;
 inline std::int64_t SplitDepth(int multiprocessors, std::int64_t rows, std::int64_t columns,
                                std::int64_t depth) {
   constexpr std::int64_t kLeast = 256;
-  const std::int64_t tiles = product::DivideUp(rows, kProductThreads) *
-                             product::DivideUp(columns, ProductPieces(columns) * kPiece);
+  const std::int64_t tiles =
+      DivideUp(rows, kProductThreads) * DivideUp(columns, ProductPieces(columns) * kPiece);
   const std::int64_t splits =
       std::max<std::int64_t>(1, std::int64_t{kBlocksAtOnce} * multiprocessors / tiles);
-  return product::DivideUp(std::max(kLeast, product::DivideUp(depth, splits)), kPiece) * kPiece;
+  return DivideUp(std::max(kLeast, DivideUp(depth, splits)), kPiece) * kPiece;
 }
 
 // Of dw's two sizes, the one that fills tiles of rows better becomes the rows of the product.
@@ -59,7 +55,7 @@ struct WeightsPlan {
   WeightsPlan(int multiprocessors, const LayerSizes& sizes) {
     const auto area = [](std::int64_t rows, std::int64_t columns) {
       const std::int64_t width = ProductPieces(columns) * kPiece;
-      return product::DivideUp(rows, kProductThreads) * product::DivideUp(columns, width) * width;
+      return DivideUp(rows, kProductThreads) * DivideUp(columns, width) * width;
     };
     turned = area(sizes.in, sizes.out) < area(sizes.out, sizes.in);
     shape.rows = turned ? sizes.in : sizes.out;
@@ -67,7 +63,7 @@ struct WeightsPlan {
     shape.depth = sizes.rows;
     shape.split_depth = SplitDepth(multiprocessors, shape.rows, shape.columns, shape.depth);
   }
-  std::int64_t splits() const { return product::DivideUp(shape.depth, shape.split_depth); }
+  std::int64_t splits() const { return DivideUp(shape.depth, shape.split_depth); }
   std::size_t bytes() const {
     return static_cast<std::size_t>(splits() * shape.rows * shape.columns) * sizeof(float);
   }

@@ -115,10 +115,7 @@ struct StoreWithMoments {
     const double rows =
         left < kProductThreads ? static_cast<double>(left) : double{kProductThreads};
     sums.Finish(place, partial, [&](int column, double* of) {
-      // From sums of x - p and its square to those of x and of x^2.
-      const double pivot = static_cast<double>(pivots[column]);
-      of[1] += pivot * (2 * of[0] + rows * pivot);
-      of[0] += rows * pivot;
+      MoveMoments(static_cast<double>(pivots[column]), rows, of[0], of[1]);
     });
   }
 
@@ -177,8 +174,8 @@ struct StorePassedGradient {
 #pragma unroll
         for (int i = 0; i < V; ++i) {
           const float distance = values[i] - numbers[0][i];
-          const float value = NormValue(distance, numbers[1][i], numbers[2][i]);
-          const float g = PassesGradient(value, norm.activation) ? engine.Get(r, piece, i) : 0.0f;
+          const bool passes = NormPasses(distance, numbers[1][i], numbers[2][i], norm.activation);
+          const float g = passes ? engine.Get(r, piece, i) : 0.0f;
           values[i] = ToFloat(FromFloat<T>(g));
           gradients[i] += values[i];
           projections[i] = fmaf(values[i], distance, projections[i]);

@@ -8,6 +8,7 @@
 #include "kernels/conv/matrix_product_cuda.h"
 #include "kernels/conv/mbconv_check.h"
 #include "kernels/conv/mbconv_cuda.h"
+#include "kernels/conv/mbconv_cuda_plan.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/cuda/workspace_pieces.h"
 
@@ -27,8 +28,8 @@ NormParameters ParametersOf(const MbconvStage& stage, const ConstView& mean,
 
 float* Optional(const View& view) { return view.empty() ? nullptr : view.As<float>(); }
 
-std::int64_t Rows(const MbconvGeometry& g) { return g.n * g.h * g.w; }
-std::int64_t OutRows(const MbconvGeometry& g) { return g.E2Shape().rows(); }
+std::int64_t Rows(const MbconvGeometry& g) { return ExpandSizes(g).rows; }
+std::int64_t OutRows(const MbconvGeometry& g) { return ProjectSizes(g).rows; }
 
 void Finish(Context& context, const PartialSums<double>& sums, std::int64_t rows,
             const MbconvNorm& norm, const MbconvForward::Statistics& statistics) {
@@ -57,9 +58,8 @@ void Forward(Context& context, const MbconvForward::Args& args) {
   const MbconvGeometry& g = args.geometry;
   const Activation activation = args.norm.activation;
   if (OnlyExpands(args)) {
-    return LayerForward(context, "mbconv_expand",
-                        {.rows = Rows(g), .in = g.c_in, .out = g.expanded}, args.x, args.expand.w,
-                        {}, Activation::kNone, args.e1);
+    return LayerForward(context, "mbconv_expand", ExpandSizes(g), args.x, args.expand.w, {},
+                        Activation::kNone, args.e1);
   }
   auto* const partial = static_cast<double*>(context.Workspace(ForwardWorkspace(context, args)));
   NormParameters expand{};

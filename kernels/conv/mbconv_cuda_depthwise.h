@@ -35,16 +35,6 @@ MarchInput<T, NormGradient<T>> InputOf(const GradientThroughNorm& gradient) {
            .offset = gradient.offset}};
 }
 
-// Calls body(input) with `in` normalised, or as it is without a norm.
-template <class T, class Body>
-void WithInput(const ConstView& in, const NormParameters* norm, const Body& body) {
-  if (norm != nullptr) {
-    body(MarchInput<T, Normalised<T>>{in.As<T>(), {*norm}});
-  } else {
-    body(MarchInput<T>{in.As<T>()});
-  }
-}
-
 inline int Multiprocessors(const Context& context) { return BackendOf(context).multiprocessors(); }
 
 // Blocks that leave sums of their own for every channel.

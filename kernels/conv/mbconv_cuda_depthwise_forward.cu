@@ -12,6 +12,16 @@ MarchPlan PlanOf(const Context& context, const MbconvGeometry& g, const MarchMap
   return PlanMarch(map, FusedTile(map.element_bytes, g.kernel, g.stride), Multiprocessors(context));
 }
 
+// Calls body(input) with `in` normalised, or as it is without a norm.
+template <class T, class Body>
+void WithInput(const ConstView& in, const NormParameters* norm, const Body& body) {
+  if (norm != nullptr) {
+    body(MarchInput<T, Normalised<T>>{in.As<T>(), {*norm}});
+  } else {
+    body(MarchInput<T>{in.As<T>()});
+  }
+}
+
 }  // namespace
 
 PartialSums<double> Depthwise(Context& context, const MbconvGeometry& g, const ConstView& in,

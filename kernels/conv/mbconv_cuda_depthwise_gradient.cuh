@@ -234,6 +234,7 @@ class GradientMarch {
 #pragma unroll
       for (int v = 0; v < V; ++v) {
         const float distance = raw[t].of[0].Get(v) - numbers.of[v][0];
+        // NormPasses word for word; called, it makes nvcc 13.0 spill for sm_90a.
         const float value = NormValue(distance, numbers.of[v][1], numbers.of[v][2]);
         const bool passes = t < columns && PassesGradient(value, a_.transform.norm.activation);
         gradient[t][v] = passes ? ToFloat(FromFloat<T>(gradient[t][v])) : 0.0f;

@@ -43,11 +43,11 @@ struct Slices {
 inline Slices SlicesInTurn(const LayerSizes& all, std::int64_t element_bytes,
                            std::int64_t cache_bytes) {
   const std::int64_t row_bytes = 2 * (all.in + all.out) * element_bytes;
-  const std::int64_t tiles = RoundUpDivide(all.rows, kProductThreads);
+  const std::int64_t tiles = DivideUp(all.rows, kProductThreads);
   const std::int64_t most =
       std::max<std::int64_t>(cache_bytes / 2 / (kProductThreads * row_bytes), 1);
-  const std::int64_t slices = RoundUpDivide(tiles, most);
-  return {all, std::max<std::int64_t>(RoundUpDivide(tiles, slices), 1) * kProductThreads};
+  const std::int64_t slices = DivideUp(tiles, most);
+  return {all, std::max<std::int64_t>(DivideUp(tiles, slices), 1) * kProductThreads};
 }
 
 // From e2's gradient, made of two tensors, to a1's; which e1's norm passes on, or which is dx.

@@ -9,6 +9,7 @@
 #include "kernels/core/context.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_check.h"
+#include "kernels/cuda/divide_up.h"
 #include "kernels/cuda/runtime_api.h"
 
 #ifdef NASENGINE_CUDA_EMULATED
@@ -24,10 +25,6 @@ struct LaunchShape {
 };
 
 inline constexpr std::size_t kPlainSharedBytes = 48 * 1024;
-
-constexpr std::int64_t DivideUp(std::int64_t value, std::int64_t by) {
-  return (value + by - 1) / by;
-}
 
 // Throws kDevice naming the launch where the device refuses it. A grid of no blocks launches
 // nothing.

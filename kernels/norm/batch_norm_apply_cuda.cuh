@@ -23,4 +23,18 @@ __device__ __forceinline__ float NormValue(float distance, float scale, float be
   return fmaf(distance, scale, beta);
 }
 
+// Whether the activation after a norm lets the gradient through, `distance` being that from the
+// mean.
+__device__ __forceinline__ bool NormPasses(float distance, float scale, float beta,
+                                           Activation activation) {
+  return PassesGradient(NormValue(distance, scale, beta), activation);
+}
+
+// From the sums of x - pivot and of its square over `rows` rows to those of x and of x^2.
+__device__ __forceinline__ void MoveMoments(double pivot, double rows, double& sum,
+                                            double& sum_of_squares) {
+  sum_of_squares += pivot * (2 * sum + rows * pivot);
+  sum += rows * pivot;
+}
+
 }  // namespace nasengine::cuda

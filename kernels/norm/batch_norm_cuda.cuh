@@ -284,9 +284,8 @@ __global__ void __launch_bounds__(kNormThreads)
 #pragma unroll
           for (int v = 0; v < V; ++v) {
             const float distance = values[u].Get(v) - mean[v];
-            const float value = NormValue(distance, scale[v], beta[v]);
-            const float g =
-                PassesGradient(value, parameters.activation) ? gradients[u].Get(v) : 0.0f;
+            const bool passes = NormPasses(distance, scale[v], beta[v], parameters.activation);
+            const float g = passes ? gradients[u].Get(v) : 0.0f;
             sums.near[0][v] += g;
             sums.near[1][v] = fmaf(g, distance, sums.near[1][v]);
           }
@@ -334,8 +333,8 @@ __global__ void __launch_bounds__(kNormThreads)
 #pragma unroll
         for (int v = 0; v < V; ++v) {
           const float distance = values[u].Get(v) - mean[v];
-          const float value = NormValue(distance, scale[v], beta[v]);
-          const float g = PassesGradient(value, parameters.activation) ? gradients[u].Get(v) : 0.0f;
+          const bool passes = NormPasses(distance, scale[v], beta[v], parameters.activation);
+          const float g = passes ? gradients[u].Get(v) : 0.0f;
           results[v] = fmaf(g, scale[v], fmaf(distance, slope[v], offset[v]));
         }
         values[u].Set(results);

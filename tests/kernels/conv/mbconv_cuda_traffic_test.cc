@@ -109,7 +109,7 @@ TEST(MbconvTrafficTest, SlicesStayInTheCacheAndAreEven) {
         rows += part.rows;
       });
       EXPECT_EQ(rows, all.rows);
-      const std::int64_t count = RoundUpDivide(all.rows, slice.rows);
+      const std::int64_t count = DivideUp(all.rows, slice.rows);
       EXPECT_LT(slice.rows - all.rows / count, 2 * kProductThreads);
     }
   });
