@@ -42,8 +42,10 @@ struct Stated {
 using Key = std::pair<std::string, std::string>;  // kernel, architecture
 using Figures = std::map<Key, Resources>;
 
-// Registers may differ by this much between builds without anybody having to look.
-constexpr int kRegisterAllowance = 8;
+// Registers may differ by this much between builds without anybody having to look. nvcc does not
+// give one source the same registers twice: of 1112 figures some ten differ from one build to the
+// next, with nvcc 13.0 by up to ten.
+constexpr int kRegisterAllowance = 16;
 constexpr int kWarpThreads = 32;
 
 std::string BaseName(const std::string& kernel) { return kernel.substr(0, kernel.find('<')); }
