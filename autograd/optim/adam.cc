@@ -31,16 +31,19 @@ void AdamOptimizer::Step(Context& context, std::span<float> w, std::span<const f
             "adam: ", w.size(), " parameters, moments of ", state.m.size(), " and ",
             state.v.size());
   const Shape shape{static_cast<std::int64_t>(w.size())};
-  const AdamStep::Args args{.dw = ConstView{dw.data(), shape, DType::kF32},
-                            .lr = lr,
-                            .beta1 = options_.beta1,
-                            .beta2 = options_.beta2,
-                            .epsilon = options_.epsilon,
-                            .weight_decay = options_.weight_decay,
-                            .step = state.step + 1,
-                            .w = View{w.data(), shape, DType::kF32},
-                            .m = first_moment ? View{state.m.data(), shape, DType::kF32} : View{},
-                            .v = View{state.v.data(), shape, DType::kF32}};
+  const AdamStep::Args args{
+      .lr = lr,
+      .beta1 = options_.beta1,
+      .beta2 = options_.beta2,
+      .epsilon = options_.epsilon,
+      .weight_decay = options_.weight_decay,
+      .step = state.step + 1,
+      .slabs = {{
+          .dw = {dw.data(), shape, DType::kF32},
+          .w = {w.data(), shape, DType::kF32},
+          .m = first_moment ? View{state.m.data(), shape, DType::kF32} : View{},
+          .v = {state.v.data(), shape, DType::kF32},
+      }}};
   HostKernel(context).run(context, args);
   ++state.step;
 }

@@ -8,40 +8,34 @@ namespace nasengine {
 namespace {
 
 // Elements [begin, end) of the slab; `working_copy` is theirs, or undefined.
-void StepRange(Context& context, ParameterSlab& slab, std::int64_t begin, std::int64_t end,
-               const Tensor& working_copy, const SgdStep::Args& settings) {
-  if (begin == end) return;
+SgdStep::Slab Part(Context& context, ParameterSlab& slab, std::int64_t begin, std::int64_t end,
+                   const Tensor& working_copy, float weight_decay) {
   const Shape range{end - begin};
-  SgdStep::Args args = settings;
   const Tensor dw = slab.gradients().Slice(begin, range);
   const Tensor w = slab.values().Slice(begin, range);
   const Tensor v = slab.momentum(context).Slice(begin, range);
-  args.dw = dw;
-  args.w = w;
-  args.v = v;
-  args.w_bf16 = working_copy;
-  Dispatch<SgdStep>(context, args);
+  return {.dw = dw, .w = w, .v = v, .w_bf16 = working_copy, .weight_decay = weight_decay};
 }
 
 }  // namespace
 
 void SgdOptimizer::Step(Context& context, std::span<ParameterSlab* const> slabs, float lr) const {
-  const SgdStep::Args decaying{.dw = {},
-                               .lr = lr,
-                               .momentum = options_.momentum,
-                               .weight_decay = options_.weight_decay,
-                               .nesterov = options_.nesterov,
-                               .w = {},
-                               .v = {}};
-  SgdStep::Args others = decaying;
-  if (!options_.decay_all) others.weight_decay = 0;
+  SgdStep::Args args{
+      .lr = lr, .momentum = options_.momentum, .nesterov = options_.nesterov, .slabs = {}};
+  const float spared = options_.decay_all ? options_.weight_decay : 0;
   for (ParameterSlab* slab : slabs) {
     if (!slab->has_gradients()) continue;
     const std::int64_t split = slab->decaying_elements();
-    StepRange(context, *slab, 0, split, slab->working_copy(), decaying);
-    StepRange(context, *slab, split, slab->values().elements(), Tensor(), others);
-    slab->DropGradients();
+    const std::int64_t end = slab->values().elements();
+    if (split > 0) {
+      args.slabs.push_back(
+          Part(context, *slab, 0, split, slab->working_copy(), options_.weight_decay));
+    }
+    if (end > split) args.slabs.push_back(Part(context, *slab, split, end, Tensor(), spared));
   }
+  if (args.slabs.empty()) return;
+  Dispatch<SgdStep>(context, args);
+  for (ParameterSlab* slab : slabs) slab->DropGradients();
 }
 
 }  // namespace nasengine

@@ -152,41 +152,51 @@ Tensor Squares(Workbench& bench, std::int64_t elements) {
   return bench.Filled({elements}, numbers);
 }
 
-void AppendOptimizers(std::int64_t elements, std::vector<KernelCase>& cases) {
-  const std::string shape = StrCat(elements, " weights");
-  const auto count = static_cast<double>(elements);
-  cases.push_back({.op = SgdStep::kName,
-                   .shape = shape,
-                   .bytes = 4 * 5 * count,
-                   .flops = 8 * count,
-                   .terms = 1,
-                   .footprint_bytes = 0,
-                   .time = [=](Workbench& bench, const KernelTiming& timing) {
-                     const Tensor dw = bench.Random({elements}, 1);
-                     const Tensor w = bench.Random({elements}, 2);
-                     const Tensor v = bench.Random({elements}, 3);
-                     return TimeOperator<SgdStep>(bench, timing,
-                                                  {.dw = dw,
-                                                   .lr = kTinyRate,
-                                                   .momentum = 0.9f,
-                                                   .weight_decay = 4e-5f,
-                                                   .nesterov = true,
-                                                   .w = w,
-                                                   .v = v});
-                   }});
+// Parts [i * size, (i + 1) * size) of a tensor.
+std::vector<Tensor> PartsOf(const Tensor& tensor, std::int64_t count) {
+  std::vector<Tensor> parts;
+  const std::int64_t size = tensor.elements() / count;
+  for (std::int64_t i = 0; i < count; ++i) parts.push_back(tensor.Slice(i * size, {size}));
+  return parts;
+}
+
+// `count` slabs of equal sizes.
+void AppendOptimizers(std::int64_t elements, std::int64_t count, std::vector<KernelCase>& cases) {
+  const std::string shape =
+      StrCat(elements, " weights in ", count, count == 1 ? " slab" : " slabs");
+  const auto numbers = static_cast<double>(elements);
+  cases.push_back(
+      {.op = SgdStep::kName,
+       .shape = shape,
+       .bytes = 4 * 5 * numbers,
+       .flops = 8 * numbers,
+       .terms = 1,
+       .footprint_bytes = 0,
+       .time = [=](Workbench& bench, const KernelTiming& timing) {
+         const auto dw = PartsOf(bench.Random({elements}, 1), count);
+         const auto w = PartsOf(bench.Random({elements}, 2), count);
+         const auto v = PartsOf(bench.Random({elements}, 3), count);
+         SgdStep::Args args{.lr = kTinyRate, .momentum = 0.9f, .nesterov = true, .slabs = {}};
+         for (std::size_t i = 0; i < dw.size(); ++i) {
+           args.slabs.push_back({.dw = dw[i], .w = w[i], .v = v[i], .weight_decay = 4e-5f});
+         }
+         return TimeOperator<SgdStep>(bench, timing, args);
+       }});
   cases.push_back({.op = AdamStep::kName,
                    .shape = shape,
-                   .bytes = 4 * 5 * count,
-                   .flops = 10 * count,
+                   .bytes = 4 * 5 * numbers,
+                   .flops = 10 * numbers,
                    .terms = 1,
                    .footprint_bytes = 0,
                    .time = [=](Workbench& bench, const KernelTiming& timing) {
-                     const Tensor dw = bench.Random({elements}, 1);
-                     const Tensor w = bench.Random({elements}, 2);
-                     const Tensor v = Squares(bench, elements);
-                     return TimeOperator<AdamStep>(
-                         bench, timing,
-                         {.dw = dw, .lr = kTinyRate, .step = 10, .w = w, .m = {}, .v = v});
+                     const auto dw = PartsOf(bench.Random({elements}, 1), count);
+                     const auto w = PartsOf(bench.Random({elements}, 2), count);
+                     const auto v = PartsOf(Squares(bench, elements), count);
+                     AdamStep::Args args{.lr = kTinyRate, .step = 10, .slabs = {}};
+                     for (std::size_t i = 0; i < dw.size(); ++i) {
+                       args.slabs.push_back({.dw = dw[i], .w = w[i], .m = {}, .v = v[i]});
+                     }
+                     return TimeOperator<AdamStep>(bench, timing, args);
                    }});
 }
 
@@ -232,8 +242,9 @@ std::vector<KernelCase> SmallOperatorCases() {
   AppendClassifier(128, 128, 10, cases);
   AppendLoss(16, 1000, cases);
   AppendLoss(128, 10, cases);
-  AppendOptimizers(50'000, cases);
-  AppendOptimizers(4'000'000, cases);
+  AppendOptimizers(50'000, 1, cases);
+  AppendOptimizers(50'000, 20, cases);
+  AppendOptimizers(4'000'000, 1, cases);
   AppendSelection(cases);
   return cases;
 }

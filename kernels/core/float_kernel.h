@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "kernels/core/kernel_registry.h"
 #include "kernels/core/tensor.h"
@@ -70,8 +71,9 @@ void RegisterOurs(KernelRegistry& registry, const std::string& name,
   entry.device = device;
   entry.declines = [](Context&, const typename Op::Args& args) {
     typename Op::Args copy = args;
-    return Op::Outputs(copy).front()->dtype == DType::kF64 ? std::string("f64 is for the reference")
-                                                           : std::string();
+    const std::vector<View*> outputs = Op::Outputs(copy);
+    const bool f64 = !outputs.empty() && outputs.front()->dtype == DType::kF64;
+    return f64 ? std::string("f64 is for the reference") : std::string();
   };
   if (workspace_bytes != nullptr) entry.workspace_bytes = workspace_bytes;
   entry.run = run;

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/core/args_members.h"
+#include "kernels/core/args_views.h"
 #include "kernels/core/device_backend.h"
 #include "kernels/core/tensor.h"
 
@@ -23,9 +23,12 @@ class HostMirror {
 
   // Waits for the device.
   HostMirror(DeviceBackend& backend, const Args& args) : args_(args) {
-    VisitViews(args_, [&](auto& view) { CopyIn(backend, view); });
-    VisitViews(args_, [&](auto& view) {
-      if (!view.empty()) view.data = copies_.at(view.data).data();
+    ForEachView(args_, [&](const auto& view) { CopyIn(backend, view); });
+    ForEachView(args_, [&](const auto& view) {
+      if (view.empty()) return;
+      // Our own arguments, which are visited as const.
+      using AnyView = std::remove_cvref_t<decltype(view)>;
+      const_cast<AnyView&>(view).data = copies_.at(view.data).data();
     });
   }
 
@@ -40,27 +43,6 @@ class HostMirror {
   }
 
  private:
-  // Of `args`, which is not const, so that its members may be changed through the const reference
-  // by which members are visited.
-  template <class Members, class Visit>
-  static void VisitViews(Members& args, const Visit& visit) {
-    ForEachMember(args, [&visit](const auto& member) {
-      using Member = std::remove_cvref_t<decltype(member)>;
-      auto& own = const_cast<Member&>(member);
-      if constexpr (std::is_same_v<Member, View> || std::is_same_v<Member, ConstView>) {
-        visit(own);
-      } else if constexpr (std::is_aggregate_v<Member> && HoldsViews<Member>()) {
-        VisitViews(own, visit);
-      }
-    });
-  }
-
-  // Structs of plain numbers have members too, which need not be looked at.
-  template <class Member>
-  static constexpr bool HoldsViews() {
-    return !requires(const Member& member) { ToString(member); };
-  }
-
   template <class AnyView>
   void CopyIn(DeviceBackend& backend, const AnyView& view) {
     if (view.empty()) return;

@@ -8,55 +8,31 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/core/args_members.h"
+#include "kernels/core/args_views.h"
 #include "kernels/core/kernel_recorder.h"
 #include "kernels/core/kernel_registry.h"
 #include "kernels/core/tensor.h"
 
 namespace nasengine {
 
-namespace internal {
-
-template <class Member>
-inline constexpr bool kIsView = std::is_convertible_v<const Member&, ConstView>;
-template <class Member>
-inline constexpr bool kHasName = requires(const Member& member) {
-  ToString(member);
-};
-
-}  // namespace internal
-
-// Calls visit(view) for every view of an operator's Args, those of structs within it included.
-template <class Args, class Visit>
-void ForEachView(const Args& args, const Visit& visit) {
-  ForEachMember(args, [&visit](const auto& member) {
-    using Member = std::remove_cvref_t<decltype(member)>;
-    if constexpr (internal::kIsView<Member>) {
-      visit(ConstView(member));
-    } else if constexpr (std::is_aggregate_v<Member> && !internal::kHasName<Member>) {
-      ForEachView(member, visit);
-    }
-  });
-}
-
 // The bytes of all views, empty ones left out.
 template <class Args>
 std::int64_t BytesOf(const Args& args) {
   std::int64_t bytes = 0;
-  ForEachView(args, [&bytes](ConstView view) { bytes += view.empty() ? 0 : view.bytes(); });
+  ForEachView(args, [&bytes](const ConstView& view) { bytes += view.empty() ? 0 : view.bytes(); });
   return bytes;
 }
 
-// The geometry where the operator has one, which is a member that ToString names, else the shape of
-// its first view.
+// What ToString says of a member where there is one that it names, such as a geometry, else the
+// shape of the first view.
 template <class Args>
 std::string ShapeOf(const Args& args) {
   std::string shape;
   ForEachMember(args, [&shape](const auto& member) {
     using Member = std::remove_cvref_t<decltype(member)>;
-    if constexpr (internal::kHasName<Member>) shape = ToString(member);
+    if constexpr (internal::kHasText<Member>) shape = ToString(member);
   });
-  ForEachView(args, [&shape](ConstView view) {
+  ForEachView(args, [&shape](const ConstView& view) {
     if (shape.empty()) shape = ToString(view.shape);
   });
   return shape;

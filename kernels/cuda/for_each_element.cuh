@@ -21,11 +21,12 @@ inline constexpr int kElementThreads = 256;
 // Vectors of a thread, all loaded before the first is finished. A block's lie side by side.
 inline constexpr int kElementVectors = 2;
 
+// What block `block` of those that share elements [0, n) does.
 template <int V, class Body>
-__global__ void __launch_bounds__(kElementThreads) ForElements(Body body, std::int64_t n) {
+__device__ __forceinline__ void ForElementsOfBlock(const Body& body, std::int64_t block,
+                                                   std::int64_t n) {
   const std::int64_t vectors = n / V;
-  const std::int64_t first =
-      std::int64_t{blockIdx.x} * (kElementThreads * kElementVectors) + threadIdx.x;
+  const std::int64_t first = block * (kElementThreads * kElementVectors) + threadIdx.x;
   decltype(body.template Load<V>(first)) loaded[kElementVectors];
 #pragma unroll
   for (int j = 0; j < kElementVectors; ++j) {
@@ -43,28 +44,37 @@ __global__ void __launch_bounds__(kElementThreads) ForElements(Body body, std::i
   }
 }
 
+template <int V, class Body>
+__global__ void __launch_bounds__(kElementThreads) ForElements(Body body, std::int64_t n) {
+  ForElementsOfBlock<V>(body, blockIdx.x, n);
+}
+
 // Whether `V` elements of T from `pointer` on can be one access; true for no pointer.
 template <int V, class T>
 bool AlignedFor(const T* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer) % (V * sizeof(T)) == 0;
 }
 
+// Blocks for `n` elements in vectors of V. One at least, for a rest without a whole vector.
+template <int V>
+std::int64_t ElementBlocks(std::int64_t n) {
+  return std::max<std::int64_t>(1, DivideUp(n / V, kElementThreads * kElementVectors));
+}
+
+inline LaunchShape ElementShape(const char* name, std::int64_t blocks) {
+  NAS_CHECK(blocks <= std::numeric_limits<int>::max(), name, ": ", blocks, " blocks are too many");
+  return {.grid = dim3(static_cast<unsigned>(blocks)), .block = dim3(kElementThreads)};
+}
+
 template <class Body>
 void ForEachElement(Context& context, const char* name, const Body& body, std::int64_t n) {
   if (n == 0) return;
   constexpr int kVector = Body::kVector;
-  const bool wide = body.aligned();
-  const std::int64_t vectors = wide ? n / kVector : n;
-  // One block at least, for a rest without a whole vector.
-  const std::int64_t blocks =
-      std::max<std::int64_t>(1, DivideUp(vectors, kElementThreads * kElementVectors));
-  NAS_CHECK(blocks <= std::numeric_limits<int>::max(), name, ": ", n, " elements are too many");
-  const LaunchShape shape{.grid = dim3(static_cast<unsigned>(blocks)),
-                          .block = dim3(kElementThreads)};
-  if (wide) {
-    Launch(context, name, &ForElements<kVector, Body>, shape, body, n);
+  if (body.aligned()) {
+    Launch(context, name, &ForElements<kVector, Body>,
+           ElementShape(name, ElementBlocks<kVector>(n)), body, n);
   } else {
-    Launch(context, name, &ForElements<1, Body>, shape, body, n);
+    Launch(context, name, &ForElements<1, Body>, ElementShape(name, ElementBlocks<1>(n)), body, n);
   }
 }
 

@@ -6,8 +6,9 @@
 
 namespace nasengine {
 
-// Throw kInvalidArgument unless all views have one shape and one type, f32 or f64, w_bf16 excepted;
-// Adam: also unless 0 <= beta < 1, step >= 1, and m is there or beta1 is 0.
+// Throw kInvalidArgument unless all views of a slab have one shape and those of all slabs one type,
+// f32 or f64, w_bf16 excepted; Adam: also unless 0 <= beta < 1, step >= 1, and m is in every slab,
+// or in none and beta1 is 0.
 void CheckArgs(const SgdStep::Args& args);
 void CheckArgs(const AdamStep::Args& args);
 
@@ -17,5 +18,8 @@ struct AdamCorrection {
   double second = 1;
 };
 AdamCorrection CorrectionAt(const AdamStep::Args& args);
+
+// Whether the first moment is kept.
+bool HasMean(const AdamStep::Args& args);
 
 }  // namespace nasengine

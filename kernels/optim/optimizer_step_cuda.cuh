@@ -1,8 +1,8 @@
-// The optimiser steps, one pass over a slab. Bodies of ForEachElement.
+// The optimiser steps, one pass over a slab. Bodies of ForEachElementOfList.
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "kernels/cuda/for_each_element.cuh"
+#include "kernels/cuda/for_each_element_of_list.cuh"
 
 namespace nasengine::cuda {
 

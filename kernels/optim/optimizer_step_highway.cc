@@ -1,7 +1,9 @@
-// The optimiser steps in vectors, one pass over the slab, compiled for every instruction set and
-// chosen at run time.
+// The optimiser steps in vectors, one pass over the slabs, which threads share as if they lay end
+// to end; compiled for every instruction set and chosen at run time.
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "kernels/core/float_kernel.h"
 #include "kernels/core/highway_targets.h"
@@ -23,14 +25,14 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <bool kNesterov>
-HWY_INLINE void SgdLoop(const SgdStep::Args& args, Chunk chunk) {
-  const float* dw = args.dw.As<float>();
-  float* w = args.w.As<float>();
-  float* v = args.v.As<float>();
-  BFloat16* w_bf16 = args.w_bf16.empty() ? nullptr : args.w_bf16.As<BFloat16>();
+HWY_INLINE void SgdLoop(const SgdStep::Args& args, const SgdStep::Slab& slab, Chunk chunk) {
+  const float* dw = slab.dw.As<float>();
+  float* w = slab.w.As<float>();
+  float* v = slab.v.As<float>();
+  BFloat16* w_bf16 = slab.w_bf16.empty() ? nullptr : slab.w_bf16.As<BFloat16>();
   const float lr = args.lr;
   const float momentum = args.momentum;
-  const float weight_decay = args.weight_decay;
+  const float weight_decay = slab.weight_decay;
   ForEachVector(chunk.begin, chunk.end, [=](const auto& lanes, std::int64_t i) HWY_ATTR {
     const auto weight = lanes.Load(w + i);
     const auto g = hn::MulAdd(lanes.Set(weight_decay), weight, lanes.Load(dw + i));
@@ -44,21 +46,21 @@ HWY_INLINE void SgdLoop(const SgdStep::Args& args, Chunk chunk) {
   });
 }
 
-void SgdRange(const SgdStep::Args& args, Chunk chunk) {
+void SgdRange(const SgdStep::Args& args, const SgdStep::Slab& slab, Chunk chunk) {
   if (args.nesterov) {
-    SgdLoop<true>(args, chunk);
+    SgdLoop<true>(args, slab, chunk);
   } else {
-    SgdLoop<false>(args, chunk);
+    SgdLoop<false>(args, slab, chunk);
   }
 }
 
 template <bool kHasMean>
-HWY_INLINE void AdamLoop(const AdamStep::Args& args, const AdamCorrection& correction,
-                         Chunk chunk) {
-  const float* dw = args.dw.As<float>();
-  float* w = args.w.As<float>();
-  float* m = kHasMean ? args.m.As<float>() : nullptr;
-  float* v = args.v.As<float>();
+HWY_INLINE void AdamLoop(const AdamStep::Args& args, const AdamStep::Slab& slab,
+                         const AdamCorrection& correction, Chunk chunk) {
+  const float* dw = slab.dw.As<float>();
+  float* w = slab.w.As<float>();
+  float* m = kHasMean ? slab.m.As<float>() : nullptr;
+  float* v = slab.v.As<float>();
   // Differences from 1 are taken in f64: 1 - 0.999f would lose three digits in f32.
   const auto new_first = static_cast<float>(1 - static_cast<double>(args.beta1));
   const auto new_second = static_cast<float>(1 - static_cast<double>(args.beta2));
@@ -86,11 +88,12 @@ HWY_INLINE void AdamLoop(const AdamStep::Args& args, const AdamCorrection& corre
   });
 }
 
-void AdamRange(const AdamStep::Args& args, const AdamCorrection& correction, Chunk chunk) {
-  if (args.m.empty()) {
-    AdamLoop<false>(args, correction, chunk);
+void AdamRange(const AdamStep::Args& args, const AdamStep::Slab& slab,
+               const AdamCorrection& correction, Chunk chunk) {
+  if (slab.m.empty()) {
+    AdamLoop<false>(args, slab, correction, chunk);
   } else {
-    AdamLoop<true>(args, correction, chunk);
+    AdamLoop<true>(args, slab, correction, chunk);
   }
 }
 
@@ -105,18 +108,35 @@ namespace {
 HWY_EXPORT(SgdRange);
 HWY_EXPORT(AdamRange);
 
+// Calls body(slab, chunk) with every part of a slab that one thread moves.
+template <class Slab, class Body>
+void ForEachSlab(const Context& context, const std::vector<Slab>& slabs, const Body& body) {
+  std::int64_t all = 0;
+  for (const Slab& slab : slabs) all += slab.dw.elements();
+  ForEachChunk(context, all, 1, [&](const Chunk& chunk) {
+    std::int64_t begin = 0;  // of a slab among all elements
+    for (const Slab& slab : slabs) {
+      const std::int64_t end = begin + slab.dw.elements();
+      const Chunk part{std::max(chunk.begin, begin) - begin, std::min(chunk.end, end) - begin,
+                       chunk.index};
+      if (part.begin < part.end) body(slab, part);
+      begin = end;
+    }
+  });
+}
+
 void SgdHighway(Context& context, const SgdStep::Args& args) {
   CheckArgs(args);
-  ForEachChunk(context, args.dw.elements(), 1, [&](const Chunk& chunk) {
-    HWY_DYNAMIC_DISPATCH(SgdRange)(args, chunk);
+  ForEachSlab(context, args.slabs, [&](const SgdStep::Slab& slab, const Chunk& chunk) {
+    HWY_DYNAMIC_DISPATCH(SgdRange)(args, slab, chunk);
   });
 }
 
 void AdamHighway(Context& context, const AdamStep::Args& args) {
   CheckArgs(args);
   const AdamCorrection correction = CorrectionAt(args);
-  ForEachChunk(context, args.dw.elements(), 1, [&](const Chunk& chunk) {
-    HWY_DYNAMIC_DISPATCH(AdamRange)(args, correction, chunk);
+  ForEachSlab(context, args.slabs, [&](const AdamStep::Slab& slab, const Chunk& chunk) {
+    HWY_DYNAMIC_DISPATCH(AdamRange)(args, slab, correction, chunk);
   });
 }
 

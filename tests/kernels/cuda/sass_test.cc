@@ -34,7 +34,7 @@ struct Rule {
 };
 
 constexpr const char* kWideElements =
-    "ForElements<(8, .*|4, MapBody<\\w+, float, float.*|4, (Sgd|Adam)Body.*)|AddToKernel<4>|"
+    "ForElements<(8, .*|4, MapBody<\\w+, float, float.*)|ForListedElements<.*|AddToKernel<4>|"
     "AddBiasAndActivateKernel<float, float, 4>|"
     "((Maximum|Average)Pool|GlobalAverage)(Gradient)?<(float, 4|BFloat16, 8)>";
 constexpr Rule kRules[] = {

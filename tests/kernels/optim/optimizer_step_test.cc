@@ -27,13 +27,10 @@ TEST_F(OptimizerStepTest, SgdMatchesNumbersWorkedOutByHand) {
     const Tensor w = Filled({19}, 2);
     const Tensor v = Filled({19}, 0.5);
     const Tensor dw = Filled({19}, 0.25);
-    SgdStep::Args args{.dw = dw,
-                       .lr = 0.125f,
+    SgdStep::Args args{.lr = 0.125f,
                        .momentum = 0.5f,
-                       .weight_decay = 0.125f,
                        .nesterov = true,
-                       .w = w,
-                       .v = v};
+                       .slabs = {{.dw = dw, .w = w, .v = v, .weight_decay = 0.125f}}};
     // g = 0.25 + 0.125 * 2 = 0.5, v = 0.5 * 0.5 + 0.5 = 0.75,
     // w = 2 - 0.125 * (0.5 + 0.5 * 0.75) = 1.890625
     entry.run(context(), args);
@@ -55,13 +52,13 @@ TEST_F(OptimizerStepTest, SgdMatchesNumbersWorkedOutByHand) {
 TEST_F(OptimizerStepTest, SgdImplementationsAgree) {
   for (const Shape& shape : kShapes) {
     for (bool nesterov : {false, true}) {
-      ExpectImplementationsAgree<SgdStep>({.dw = RandomTensor(shape, 1),
-                                           .lr = 0.1f,
-                                           .momentum = 0.9f,
-                                           .weight_decay = 4e-5f,
-                                           .nesterov = nesterov,
-                                           .w = RandomTensor(shape, 2),
-                                           .v = RandomTensor(shape, 3)});
+      const Tensor dw = RandomTensor(shape, 1), w = RandomTensor(shape, 2);
+      const Tensor v = RandomTensor(shape, 3);
+      ExpectImplementationsAgree<SgdStep>(
+          {.lr = 0.1f,
+           .momentum = 0.9f,
+           .nesterov = nesterov,
+           .slabs = {{.dw = dw, .w = w, .v = v, .weight_decay = 4e-5f}}});
     }
   }
 }
@@ -72,13 +69,11 @@ TEST_F(OptimizerStepTest, SgdRoundsTheMovedWeightsIntoTheirCopy) {
     for (const auto& entry : context().registry().Entries<SgdStep>()) {
       const Tensor w = RandomTensor(shape, 2);
       const Tensor copy = Filled(shape, 9, DType::kBf16);
-      entry.run(context(), {.dw = RandomTensor(shape, 1),
-                            .lr = 0.1f,
+      const Tensor dw = RandomTensor(shape, 1), v = RandomTensor(shape, 3);
+      entry.run(context(), {.lr = 0.1f,
                             .momentum = 0.9f,
                             .nesterov = true,
-                            .w = w,
-                            .v = RandomTensor(shape, 3),
-                            .w_bf16 = copy});
+                            .slabs = {{.dw = dw, .w = w, .v = v, .w_bf16 = copy}}});
       for (std::int64_t i = 0; i < w.elements(); ++i) {
         ASSERT_EQ(copy.As<BFloat16>()[i].bits, Narrow(w.As<float>()[i]).bits) << entry.name;
       }
@@ -102,11 +97,13 @@ TEST_F(OptimizerStepTest, PartsOfSlabsMoveAsWholeOnes) {
       const Tensor dw = part(1, offset), w = part(2, offset), v = part(3, offset);
       const Tensor copy = Filled({shape[0] + 1}, 9, DType::kBf16).Slice(offset, shape);
       if (adam) {
-        Dispatch<AdamStep>(context(),
-                           {.dw = dw, .lr = 0.1f, .beta1 = 0.9f, .w = w, .m = part(4, 1), .v = v});
+        const Tensor m = part(4, 1);
+        Dispatch<AdamStep>(
+            context(), {.lr = 0.1f, .beta1 = 0.9f, .slabs = {{.dw = dw, .w = w, .m = m, .v = v}}});
       } else {
-        Dispatch<SgdStep>(context(),
-                          {.dw = dw, .lr = 0.1f, .momentum = 0.9f, .w = w, .v = v, .w_bf16 = copy});
+        Dispatch<SgdStep>(
+            context(),
+            {.lr = 0.1f, .momentum = 0.9f, .slabs = {{.dw = dw, .w = w, .v = v, .w_bf16 = copy}}});
         for (std::int64_t i = 0; i < shape[0]; ++i) {
           ASSERT_EQ(copy.As<BFloat16>()[i].bits, Narrow(w.As<float>()[i]).bits) << i;
         }
@@ -126,12 +123,10 @@ TEST_F(OptimizerStepTest, AdamFirstStepIsTheLearningRateAgainstTheGradientsSign)
       const Tensor dw = RandomTensor({37}, 1);
       const Tensor w = Filled({37}, 1);
       const Tensor m = with_mean ? Filled({37}, 0) : Tensor();
-      entry.run(context(), {.dw = dw,
-                            .lr = 0.006f,
+      const Tensor v = Filled({37}, 0);
+      entry.run(context(), {.lr = 0.006f,
                             .beta1 = with_mean ? 0.9f : 0.0f,
-                            .w = w,
-                            .m = m,
-                            .v = Filled({37}, 0)});
+                            .slabs = {{.dw = dw, .w = w, .m = m, .v = v}}});
       for (int i = 0; i < 37; ++i) {
         // epsilon shortens the step by epsilon / |g|; storing w rounds it by 2^-24.
         const double sign = Get(dw, i) > 0 ? 1 : -1;
@@ -154,13 +149,9 @@ TEST_F(OptimizerStepTest, AdamMatchesTheAlgorithmOverThreeSteps) {
   const double lr = 0.01f;
   for (int step = 1; step <= 3; ++step) {
     const double g = 0.3 * step - 0.5;
-    RunReference<AdamStep>({.dw = Filled({1}, g, DType::kF64),
-                            .lr = 0.01f,
-                            .beta1 = 0.9f,
-                            .step = step,
-                            .w = w,
-                            .m = m,
-                            .v = v});
+    const Tensor dw = Filled({1}, g, DType::kF64);
+    RunReference<AdamStep>(
+        {.lr = 0.01f, .beta1 = 0.9f, .step = step, .slabs = {{.dw = dw, .w = w, .m = m, .v = v}}});
     m_true = beta1 * m_true + (1 - beta1) * g;
     v_true = beta2 * v_true + (1 - beta2) * g * g;
     const double m_hat = m_true / (1 - std::pow(beta1, step));
@@ -178,34 +169,72 @@ TEST_F(OptimizerStepTest, AdamImplementationsAgree) {
       const Tensor v = RandomTensor(shape, 3);
       for (std::int64_t i = 0; i < v.elements(); ++i) Set(v, i, Get(v, i) * Get(v, i));
       const Tensor dw = RandomTensor(shape, 1), w = RandomTensor(shape, 2);
-      AdamStep::Args args{.dw = dw,
-                          .lr = 0.006f,
+      AdamStep::Args args{.lr = 0.006f,
                           .beta1 = 0.0f,
                           .weight_decay = 1e-3f,
                           .step = step,
-                          .w = w,
-                          .m = {},
-                          .v = v};
+                          .slabs = {{.dw = dw, .w = w, .m = {}, .v = v}}};
       ExpectImplementationsAgree<AdamStep>(args);
       const Tensor m = RandomTensor(shape, 4);
-      args.m = m;
+      args.slabs.front().m = m;
       args.beta1 = 0.9f;
       ExpectImplementationsAgree<AdamStep>(args);
     }
   }
 }
 
+// More of them than one launch takes, empty and misaligned ones among them, each with a decay of
+// its own.
+TEST_F(OptimizerStepTest, ManySlabsAgree) {
+  constexpr std::int64_t kSizes[] = {5, 0, 4096, 1, 2049, 64, 30000, 17};
+  SgdStep::Args sgd{.lr = 0.1f, .momentum = 0.9f, .nesterov = true, .slabs = {}};
+  AdamStep::Args adam{.lr = 0.1f, .beta1 = 0.9f, .step = 3, .slabs = {}};
+  std::vector<Tensor> kept;
+  const auto keep = [&](const Tensor& tensor, std::int64_t offset, std::int64_t size) {
+    kept.push_back(tensor);
+    return tensor.Slice(offset, {size});
+  };
+  for (std::uint64_t i = 0; i < 130; ++i) {
+    const std::int64_t size = kSizes[i % std::size(kSizes)];
+    const auto offset = static_cast<std::int64_t>(i % 3 == 1);
+    const Shape whole{size + offset};
+    const Tensor dw = keep(RandomTensor(whole, 4 * i), offset, size);
+    const Tensor w = keep(RandomTensor(whole, 4 * i + 1), offset, size);
+    const Tensor v = keep(Filled(whole, 0.25), offset, size);
+    const Tensor m = keep(RandomTensor(whole, 4 * i + 2), offset, size);
+    const Tensor copy = i % 2 == 0 ? keep(Filled(whole, 0, DType::kBf16), offset, size) : Tensor();
+    const float decay = static_cast<float>(i) * 1e-3f;
+    sgd.slabs.push_back({.dw = dw, .w = w, .v = v, .w_bf16 = copy, .weight_decay = decay});
+    adam.slabs.push_back({.dw = dw, .w = w, .m = m, .v = v});
+  }
+  ExpectImplementationsAgree<SgdStep>(sgd);
+  ExpectImplementationsAgree<AdamStep>(adam);
+}
+
+TEST_F(OptimizerStepTest, NoSlabIsNoStep) {
+  EXPECT_NO_THROW(Dispatch<SgdStep>(context(), {.lr = 1, .slabs = {}}));
+  EXPECT_NO_THROW(Dispatch<AdamStep>(context(), {.lr = 1, .slabs = {}}));
+}
+
 TEST_F(OptimizerStepTest, RefusesWrongArguments) {
   const Tensor x = Filled({3}, 0);
   const Tensor other = Filled({4}, 0);
-  EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = other, .v = x}), Error);
-  EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = x, .v = {}}), Error);
-  EXPECT_THROW(Dispatch<SgdStep>(context(), {.dw = x, .w = x, .v = x, .w_bf16 = x}), Error);
-  EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .beta1 = 0.9f, .w = x, .m = {}, .v = x}),
-               Error);
-  EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .step = 0, .w = x, .m = {}, .v = x}), Error);
-  EXPECT_THROW(Dispatch<AdamStep>(context(), {.dw = x, .beta2 = 1.0f, .w = x, .m = {}, .v = x}),
-               Error);
+  const Tensor wide = Filled({3}, 0, DType::kF64);
+  const SgdStep::Slab good{.dw = x, .w = x, .v = x};
+  const auto sgd = [&](const SgdStep::Slab& slab) {
+    Dispatch<SgdStep>(context(), {.lr = 1, .slabs = {good, slab}});
+  };
+  EXPECT_THROW(sgd({.dw = x, .w = other, .v = x}), Error);
+  EXPECT_THROW(sgd({.dw = x, .w = x, .v = {}}), Error);
+  EXPECT_THROW(sgd({.dw = x, .w = x, .v = x, .w_bf16 = x}), Error);
+  EXPECT_THROW(sgd({.dw = wide, .w = wide, .v = wide}), Error);
+  const AdamStep::Slab plain{.dw = x, .w = x, .m = {}, .v = x};
+  const AdamStep::Slab with_mean{.dw = x, .w = x, .m = x, .v = x};
+  const auto adam = [&](const AdamStep::Args& args) { Dispatch<AdamStep>(context(), args); };
+  EXPECT_THROW(adam({.beta1 = 0.9f, .slabs = {plain}}), Error);
+  EXPECT_THROW(adam({.beta1 = 0.9f, .slabs = {with_mean, plain}}), Error);
+  EXPECT_THROW(adam({.step = 0, .slabs = {plain}}), Error);
+  EXPECT_THROW(adam({.beta2 = 1.0f, .slabs = {plain}}), Error);
 }
 
 }  // namespace
