@@ -97,6 +97,10 @@ namespace march {
 
 inline constexpr std::int64_t kPieceBytes = 64;  // of a pixel, that a block asks for at least
 inline constexpr int kMostStrips = 16;
+// Blocks across the columns, as multiples of the fewest: the usual, and what is tried besides where
+// these ask for more than kMostMarchTraffic, since narrow blocks can own a pixel's every channel.
+inline constexpr int kUsualSplits = 2;
+inline constexpr int kMostSplits = 8;
 inline constexpr int kUsualThreads = 128;
 // Warps on a multiprocessor from which on more of them gained nothing (H200, batch 64).
 inline constexpr std::int64_t kFullWarps = 12;
@@ -146,7 +150,11 @@ MarchPlan PlanBlock(const MarchMap& map, MarchTile tile, int usual, int multipro
   MarchPlan plan;
   plan.tile = tile;
   plan.rows = static_cast<int>(map.out_h);
-  for (int split = 1; split <= 2; ++split) {
+  const auto enough = [&](int splits) {
+    if (splits < kUsualSplits) return false;
+    return splits >= kMostSplits || TrafficOf(map, best).ratio() <= kMostMarchTraffic;
+  };
+  for (int split = 1; !enough(split - 1); ++split) {
     plan.column_blocks = static_cast<int>(DivideUp(strips, kMostStrips)) * split;
     plan.strips = static_cast<int>(DivideUp(strips, plan.column_blocks));
     for (std::int64_t i = 1; (i - 1) * step < all; ++i) {

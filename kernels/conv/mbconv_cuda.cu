@@ -148,11 +148,11 @@ class Backward {
     const DType dtype = args_.dy.dtype;
     const std::size_t project = ProjectPartsBytes(context_, g_, dtype);
     if (expands_) {
-      return std::max({project, DepthwisePartsBytes(context_, g_, dtype),
+      return std::max({project, DepthwisePartsBytes(context_, g_, dtype, true),
                        ExpandPartsBytes(context_, g_, dtype)});
     }
     return std::max(project, args_.dx.empty() ? DepthwiseWeightsPartsBytes(context_, g_, dtype)
-                                              : DepthwisePartsBytes(context_, g_, dtype));
+                                              : DepthwisePartsBytes(context_, g_, dtype, false));
   }
 
   WeightsGradient Weights(const MbconvBackward::StageGradient& gradient) const {

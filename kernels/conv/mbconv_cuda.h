@@ -83,7 +83,8 @@ PartialSums<double> DepthwiseBackward(Context& context, const MbconvGeometry& g,
 void DepthwiseBackward(Context& context, const MbconvGeometry& g, const GradientThroughNorm& d_e2,
                        const ConstView& w, const ConstView& x, const View& dx,
                        const WeightsGradient& weights);
-std::size_t DepthwisePartsBytes(const Context& context, const MbconvGeometry& g, DType dtype);
+std::size_t DepthwisePartsBytes(const Context& context, const MbconvGeometry& g, DType dtype,
+                                bool normalised);
 std::size_t DepthwiseBackwardSumBytes(const Context& context, const MbconvGeometry& g, DType dtype);
 // dw alone, without an expansion.
 void DepthwiseBackwardWeights(Context& context, const MbconvGeometry& g, const ConstView& x,

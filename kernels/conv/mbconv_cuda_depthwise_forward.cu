@@ -53,7 +53,7 @@ bool TakesChannels(const MbconvGeometry& g, DType dtype) {
   const int widest =
       std::max({FusedTile(bytes, g.kernel, g.stride).vector, FusedTile(bytes, g.kernel, 1).vector,
                 Stride2GradientTile(g.kernel).vector, WeightsTile(bytes, g.kernel).vector,
-                GradientsTile(bytes, g.kernel, g.stride).vector});
+                GradientsTile(bytes, g.kernel, g.stride, true).vector});
   return g.expanded % widest == 0;
 }
 

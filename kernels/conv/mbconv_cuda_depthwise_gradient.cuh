@@ -55,9 +55,9 @@ class GradientMarch {
   static constexpr int kWindow = S == 1 ? K : K / 2 + 1;
   static constexpr int kColumns = TW + kWindow - 1;
   static constexpr int kPixels = S * TW;  // of a row of a's map
-  // Whether a row of the window is loaded while the one before is computed with. Two channels of a
-  // large kernel leave no registers for it.
-  static constexpr bool kAhead = K == 3 || V == 1;
+  // Whether a row of the window is loaded while the one before is computed with. bf16 of a large
+  // kernel leaves no registers for it: what it unpacks lies beside the packed window.
+  static constexpr bool kAhead = K == 3 || sizeof(T) == 4;
 
  public:
   float taps[K][K][V] = {};  // sums
@@ -86,30 +86,35 @@ class GradientMarch {
         PixelAt(place.image, S * place.first, S * place.column, height_, width_, args_.channels) +
         place.channel;
     Vector<T, V> window[kWindow][kColumns];
-    RawRow next;
 #pragma unroll
-    for (int r = 0; r < kWindow - 1; ++r) {
-      LoadWindowRow(place, window_at, r, next);
-      MakeWindowRow(place, r, next, window[r]);
+    for (int r = 0; r < kWindow; ++r) {
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) window[r][c].Clear();
     }
-    if (kAhead) LoadWindowRow(place, window_at, kWindow - 1, next);
+    const int window_rows = place.rows + kWindow - 1;
+    RawRow next;
+    if (kAhead) LoadWindowRow(place, window_at, 0, next);
+      // The first rows only fill the window: loaded before the loop, they would take more registers
+      // than the loop does.
 #pragma unroll 1
-    for (int i = 0; i < place.rows; ++i) {
-      if (!kAhead) LoadWindowRow(place, window_at, i + kWindow - 1, next);
-      MakeWindowRow(place, i + kWindow - 1, next, window[kWindow - 1]);
-      if (kAhead && i + 1 < place.rows) LoadWindowRow(place, window_at, i + kWindow, next);
+    for (int r = 0; r < window_rows; ++r) {
+      if (!kAhead) LoadWindowRow(place, window_at, r, next);
+      MakeWindowRow(place, r, next, window[kWindow - 1]);
+      if (kAhead && r + 1 < window_rows) LoadWindowRow(place, window_at, r + 1, next);
+      if (r >= kWindow - 1) {
 #pragma unroll
-      for (int p = 0; p < S; ++p) {
-        const int row = S * i + p;
-        if (S * place.first + row < height_) {
-          AddRow(p, window, pixel_at + static_cast<std::int64_t>(row) * width_ * args_.channels,
-                 width_ - S * place.column);
+        for (int p = 0; p < S; ++p) {
+          const int row = S * (r - (kWindow - 1)) + p;
+          if (S * place.first + row < height_) {
+            AddRow(p, window, pixel_at + static_cast<std::int64_t>(row) * width_ * args_.channels,
+                   width_ - S * place.column);
+          }
         }
       }
 #pragma unroll
-      for (int r = 0; r + 1 < kWindow; ++r) {
+      for (int q = 0; q + 1 < kWindow; ++q) {
 #pragma unroll
-        for (int c = 0; c < kColumns; ++c) window[r][c] = window[r + 1][c];
+        for (int c = 0; c < kColumns; ++c) window[q][c] = window[q + 1][c];
       }
     }
   }
@@ -298,7 +303,7 @@ template <int K, int S, class D, class A>
 void LaunchGradients(Context& context, const char* name, const MarchMap& map, const MarchPlan& plan,
                      int height, int width, const D& d, const A& a, const typename D::T* w,
                      typename D::T* out, double* sums, float* partial, bool accumulate, float* dw) {
-  constexpr MarchTile kTile = mbconv::GradientsTile(sizeof(typename D::T), K, S);
+  constexpr MarchTile kTile = mbconv::GradientsTile(sizeof(typename D::T), K, S, A::kChanges);
   const auto values = static_cast<std::size_t>(plan.threads() * kTile.vector);
   const std::size_t tables =
       static_cast<std::size_t>(plan.channels()) * GradientTables<D, A>::kTables * sizeof(float);

@@ -12,16 +12,16 @@ struct Planned {
   MarchPlan plan;
 };
 
-Planned PlanOf(const Context& context, const MbconvGeometry& g, DType dtype) {
+Planned PlanOf(const Context& context, const MbconvGeometry& g, DType dtype, bool normalised) {
   const MarchMap map = GradientsMap(g, static_cast<std::int64_t>(SizeOf(dtype)));
-  return {map, GradientsPlan(g, map, Multiprocessors(context))};
+  return {map, GradientsPlan(g, map, normalised, Multiprocessors(context))};
 }
 
 template <class T, class A>
 PartialSums<double> Run(Context& context, const MbconvGeometry& g, const GradientThroughNorm& d_e2,
                         const ConstView& w, const A& a, const View& out,
                         const WeightsGradient& weights, double* partial) {
-  const auto [map, plan] = PlanOf(context, g, w.dtype);
+  const auto [map, plan] = PlanOf(context, g, w.dtype, A::kChanges);
   WithKernelAndStride(g, [&]<int K, int S>(std::integral_constant<int, K>,
                                            std::integral_constant<int, S>) {
     LaunchGradients<K, S>(context, "mbconv_depthwise_gradients", map, plan, static_cast<int>(g.h),
@@ -54,14 +54,15 @@ void DepthwiseBackward(Context& context, const MbconvGeometry& g, const Gradient
   });
 }
 
-std::size_t DepthwisePartsBytes(const Context& context, const MbconvGeometry& g, DType dtype) {
-  const auto [map, plan] = PlanOf(context, g, dtype);
+std::size_t DepthwisePartsBytes(const Context& context, const MbconvGeometry& g, DType dtype,
+                                bool normalised) {
+  const auto [map, plan] = PlanOf(context, g, dtype, normalised);
   return WeightPartsBytes(map, plan);
 }
 
 std::size_t DepthwiseBackwardSumBytes(const Context& context, const MbconvGeometry& g,
                                       DType dtype) {
-  const auto [map, plan] = PlanOf(context, g, dtype);
+  const auto [map, plan] = PlanOf(context, g, dtype, true);
   return static_cast<std::size_t>(plan.parts * 2 * map.channels) * sizeof(double);
 }
 

@@ -67,18 +67,21 @@ inline MarchPlan DataPlan(const MbconvGeometry& g, const MarchMap& map, int mult
 inline MarchMap GradientsMap(const MbconvGeometry& g, std::int64_t element_bytes) {
   return DataMap(g, element_bytes, true);
 }
-// As wide as the sums of taps and the window leave registers for.
+// As wide as the sums of taps and the window leave registers for, which nvcc gives generously where
+// the input is not normalised.
 constexpr MarchTile GradientsTile(std::int64_t element_bytes, std::int64_t kernel,
-                                  std::int64_t stride) {
+                                  std::int64_t stride, bool normalised) {
   const int word = static_cast<int>(4 / element_bytes);
   const bool narrow = element_bytes == 2;
   if (kernel == 3) return stride == 1 ? MarchTile{2, 4} : MarchTile{2 * word, 2};
   if (kernel == 5) return {word, stride == 2 || narrow ? 4 : 7};
-  if (stride == 1) return {1, narrow ? 2 : 3};
+  if (stride == 1) return {1, !narrow ? 3 : normalised ? 4 : 2};
   return {word, narrow ? 1 : 4};
 }
-inline MarchPlan GradientsPlan(const MbconvGeometry& g, const MarchMap& map, int multiprocessors) {
-  return PlanWeights(map, GradientsTile(map.element_bytes, g.kernel, g.stride), multiprocessors);
+inline MarchPlan GradientsPlan(const MbconvGeometry& g, const MarchMap& map, bool normalised,
+                               int multiprocessors) {
+  const MarchTile tile = GradientsTile(map.element_bytes, g.kernel, g.stride, normalised);
+  return PlanWeights(map, tile, multiprocessors);
 }
 
 }  // namespace nasengine::cuda::mbconv

@@ -95,7 +95,7 @@ inline PassTraffic BackwardTraffic(const MbconvGeometry& g, std::int64_t element
   traffic.bytes += 2 * sizes.o + traffic::Sums(kNormBlocks * multiprocessors, g.c_out);
   traffic.bytes += 2 * sizes.o + 2 * sizes.e2 + weights(project) +
                    traffic::Sums(traffic::Tiles(project.rows), project.in);
-  const MarchPlan plan = GradientsPlan(g, map, multiprocessors);
+  const MarchPlan plan = GradientsPlan(g, map, expands, multiprocessors);
   traffic.bytes += traffic::Depthwise(map, plan);
   traffic.parts += parts(project) + TrafficOf(map, plan).weights;
   if (expands) {
