@@ -76,7 +76,7 @@ void AddCostFlags(Flags& flags, CostConfig& config) {
   flags.Add("--batch", run.batch,
             "Images of a measured step, whose time is scaled to the recipe's batch (default: that "
             "one, or fewer images where they are large)");
-  flags.Add("--device", run.device, "DEVICE", "cpu");
+  flags.Add("--device", run.device, "DEVICE", "cpu (default) or cuda:N");
   flags.Add("--threads", run.threads, "Default: as many as this process may use");
   flags.Add("--kernels", run.kernels, "ORDER", "Such as vendor,ours,reference");
   flags.Group("Run");

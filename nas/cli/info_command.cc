@@ -56,7 +56,7 @@ void AddInfoFlags(Flags& flags, InfoConfig& config) {
   flags.Add("--batch", config.batch, "Images per step; adds the plan");
   flags.Add("--algorithm", config.run.algorithm, "NAME", AlgorithmList());
   flags.Add("--dtype", config.run.dtype, "TYPE", "f32 (default) or bf16");
-  flags.Add("--device", config.run.device, "DEVICE", "cpu");
+  flags.Add("--device", config.run.device, "DEVICE", "cpu (default) or cuda:N");
   flags.Add("--threads", config.run.threads, "Default: as many as this process may use");
   flags.Add("--kernels", config.run.kernels, "ORDER", "Such as vendor,ours,reference");
   flags.AddSwitch("--policy", config.policy,

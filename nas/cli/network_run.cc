@@ -27,7 +27,7 @@ void AddNetworkFlags(Flags& flags, NetworkRunConfig& config, const std::string& 
   flags.Add("--data", config.data, "DATA",
             "fashion-mnist (default), cifar10:DIR, synthetic:HxWxC:K, folder of IDX files");
   flags.Group("Where");
-  flags.Add("--device", config.device, "DEVICE", "cpu");
+  flags.Add("--device", config.device, "DEVICE", "cpu (default) or cuda:N");
   flags.Add("--threads", config.threads, "Default: as many as this process may use");
   flags.Add("--kernels", config.kernels, "ORDER", "Such as vendor,ours,reference, or check");
   flags.Group("Run");

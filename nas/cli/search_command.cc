@@ -100,7 +100,7 @@ void AddScheduleFlags(Flags& flags, RunConfig& config) {
 
 void AddMachineFlags(Flags& flags, RunConfig& config) {
   flags.Group("Where");
-  flags.Add("--device", config.device, "DEVICE", "cpu");
+  flags.Add("--device", config.device, "DEVICE", "cpu (default) or cuda:N");
   flags.Add("--dtype", config.dtype, "TYPE",
             "Of activations and their gradients in training: f32 (default) or bf16");
   flags.Add("--threads", config.threads, "Default: as many as this process may use");
