@@ -183,6 +183,16 @@ void PreparedMatmul::ChooseAlgorithm(Context& context, const MatmulShape& shape,
                        cublasLtGetStatusName(status));
     return;
   }
+  count = static_cast<int>(std::stable_partition(found.begin(), found.begin() + count,
+                                                 [](const cublasLtMatmulHeuristicResult_t& result) {
+                                                   return result.state == CUBLAS_STATUS_SUCCESS;
+                                                 }) -
+                           found.begin());
+  if (count == 0) {
+    declined_ =
+        StrCat("cuBLASLt has no algorithm that works for ", shape.m, "x", shape.n, "x", shape.k);
+    return;
+  }
   algorithm_ = found.front();
   if (count == 1) return;
   std::size_t workspace = 0;

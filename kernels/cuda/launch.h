@@ -26,6 +26,7 @@ struct LaunchShape {
 
 inline constexpr std::size_t kPlainSharedBytes = 48 * 1024;
 
+// By a thread whose current device is the context's, which is the one that has made its backend.
 // Throws kDevice naming the launch where the device refuses it. A grid of no blocks launches
 // nothing.
 template <class... Parameters, class... Arguments>
