@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "autograd/optim/sgd.h"
 
+#include <unordered_set>
+
 #include "kernels/core/kernel_registry.h"
 #include "kernels/optim/optimizer_step.h"
 
@@ -23,8 +25,10 @@ void SgdOptimizer::Step(Context& context, std::span<ParameterSlab* const> slabs,
   SgdStep::Args args{
       .lr = lr, .momentum = options_.momentum, .nesterov = options_.nesterov, .slabs = {}};
   const float spared = options_.decay_all ? options_.weight_decay : 0;
+  std::unordered_set<const ParameterSlab*> moved;
   for (ParameterSlab* slab : slabs) {
     if (!slab->has_gradients()) continue;
+    NAS_CHECK(moved.insert(slab).second, "sgd: a slab comes twice");
     const std::int64_t split = slab->decaying_elements();
     const std::int64_t end = slab->values().elements();
     if (split > 0) {
@@ -33,8 +37,7 @@ void SgdOptimizer::Step(Context& context, std::span<ParameterSlab* const> slabs,
     }
     if (end > split) args.slabs.push_back(Part(context, *slab, split, end, Tensor(), spared));
   }
-  if (args.slabs.empty()) return;
-  Dispatch<SgdStep>(context, args);
+  if (!args.slabs.empty()) Dispatch<SgdStep>(context, args);
   for (ParameterSlab* slab : slabs) slab->DropGradients();
 }
 

@@ -20,10 +20,10 @@ class SgdOptimizer {
  public:
   explicit SgdOptimizer(const SgdOptions& options) : options_(options) {}
 
-  // One step on every slab that has gradients, which are dropped, and on its working copy; a
-  // parameter of such a slab whose
-  // gradient was not written has gradient zero. Slabs without gradients are left bit for bit as
-  // they are: weights and momentum, which lives in the slab.
+  // One step on every slab that has gradients, which are dropped after it, and on its working copy;
+  // a parameter of such a slab whose gradient was not written has gradient zero. Slabs without
+  // gradients are left bit for bit as they are: weights and momentum, which lives in the slab.
+  // Throws kInvalidArgument when a slab comes twice.
   void Step(Context& context, std::span<ParameterSlab* const> slabs, float lr) const;
 
   const SgdOptions& options() const { return options_; }

@@ -1,4 +1,4 @@
-// The views among an operator's Args, those of structs and of lists of structs within it included.
+// The views among an operator's Args, those of structs and of lists within it included.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -15,15 +15,14 @@ namespace internal {
 template <class Member>
 inline constexpr bool kIsView = std::is_same_v<Member, View> || std::is_same_v<Member, ConstView>;
 
-// Structs of plain numbers, such as a geometry, are told by having a text; lists that have one may
-// hold views all the same.
+// Structs of plain numbers, such as a geometry, are told by having a text.
 template <class Member>
 inline constexpr bool kHasText = requires(const Member& member) {
   ToString(member);
 };
 
 template <class Member>
-constexpr bool ListsStructs() {
+constexpr bool MayListViews() {
   if constexpr (std::ranges::range<Member>) {
     return std::is_aggregate_v<std::ranges::range_value_t<Member>>;
   } else {
@@ -40,8 +39,14 @@ void ForEachView(const Args& args, const Visit& visit) {
     using Member = std::remove_cvref_t<decltype(member)>;
     if constexpr (internal::kIsView<Member>) {
       visit(member);
-    } else if constexpr (internal::ListsStructs<Member>()) {
-      for (const auto& item : member) ForEachView(item, visit);
+    } else if constexpr (internal::MayListViews<Member>()) {
+      for (const auto& item : member) {
+        if constexpr (internal::kIsView<std::remove_cvref_t<decltype(item)>>) {
+          visit(item);
+        } else {
+          ForEachView(item, visit);
+        }
+      }
     } else if constexpr (std::is_aggregate_v<Member> && !internal::kHasText<Member>) {
       ForEachView(member, visit);
     }

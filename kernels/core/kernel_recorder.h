@@ -15,7 +15,7 @@ namespace nasengine {
 struct KernelRun {
   std::string op{};              // e.g. "depthwise_conv_forward"
   std::string implementation{};  // e.g. "highway"
-  std::string shape{};           // of the window, or of the first tensor
+  std::string shape{};           // of the window, of the first tensor, or of a list in one line
   // Of every tensor that the kernel was given, once each: what it must move at least, but that a
   // tensor updated in place is both read and written.
   std::int64_t bytes = 0;

@@ -17,9 +17,9 @@ struct ListedElements {
   std::int64_t n = 0;
 };
 
-// Bytes that all parameters of a kernel may have together [CUDA C++ Programming Guide, function
-// parameters], less some for the counts.
-inline constexpr std::size_t kListBytes = 4096 - 64;
+// Every launch copies its parameters: a list of the usual length is short, and 4 KiB are what any
+// device and compiler takes [CUDA C++ Programming Guide, function parameters].
+inline constexpr std::size_t kMostListBytes = 4096;
 
 template <class Body>
 struct ElementList {
@@ -28,7 +28,7 @@ struct ElementList {
     std::int64_t end = 0;  // its blocks begin where those of the entry before end
     bool wide = false;
   };
-  static constexpr int kMost = static_cast<int>(kListBytes / sizeof(Entry));
+  static constexpr int kMost = static_cast<int>((kMostListBytes - alignof(Entry)) / sizeof(Entry));
   Entry entries[kMost];
   int count = 0;
 };
@@ -59,6 +59,7 @@ __global__ void __launch_bounds__(kElementThreads)
 template <class Body>
 void ForEachElementOfList(Context& context, const char* name,
                           std::span<const ListedElements<Body>> all) {
+  static_assert(ElementList<Body>::kMost > 0 && sizeof(ElementList<Body>) <= kMostListBytes);
   ElementList<Body> list;
   std::int64_t blocks = 0;
   const auto launch = [&] {

@@ -1,6 +1,6 @@
 // One step of an optimiser over slabs of parameters, in place, f32 but for the bf16 copy that a
-// step of SGD keeps of them. All slabs of a step are one call, which a device makes one launch: a
-// step touches some twenty of them, most of which are small.
+// step of SGD keeps of them. All slabs of a step are one call, which a device can make one launch:
+// a step touches some twenty of them, most of which are small.
 // SPDX-License-Identifier: MIT
 #pragma once
 
@@ -18,7 +18,7 @@ class KernelRegistry;
 //   g = dw + weight_decay * w;  v = momentum * v + g;  w -= lr * (nesterov ? g + momentum * v : v)
 struct SgdStep {
   static constexpr const char* kName = "sgd_step";
-  // A slab or the part of one that decays alike. All views have one shape.
+  // A slab or the part of one that decays alike; in the list once. All views have one shape.
   struct Slab {
     ConstView dw;
     View w;

@@ -1,4 +1,4 @@
-// The optimiser steps as kernels for CUDA, one launch for all slabs.
+// The optimiser steps as kernels for CUDA, one launch for the slabs of a path.
 // SPDX-License-Identifier: MIT
 #include <vector>
 

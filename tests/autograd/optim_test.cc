@@ -10,6 +10,7 @@
 #include "autograd/optim/lr_schedule.h"
 #include "autograd/optim/sgd.h"
 #include "kernels/core/error.h"
+#include "kernels/core/kernel_profile.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace nasengine {
@@ -100,6 +101,27 @@ TEST_F(OptimTest, SgdKeepsPaddingZero) {
   Step(SgdOptimizer({.weight_decay = 0.1f}), slab, 0.1f);
   for (std::int64_t i = 3; i < 16; ++i) EXPECT_EQ(Get(slab.values(), i), 0);
   for (std::int64_t i = 18; i < 32; ++i) EXPECT_EQ(Get(slab.values(), i), 0);
+}
+
+TEST_F(OptimTest, SgdMovesAllSlabsInOneRun) {
+  ParameterSlab first, second;
+  const std::vector<ParameterSlab*> slabs{&first, &second};
+  for (ParameterSlab* slab : slabs) Make(*slab);
+  const std::vector<RecordedWork> recorded = RecordWork(context(), 1, [&](Context& reporting) {
+    for (ParameterSlab* slab : slabs) SetGradients(*slab, 0.5f);
+    SgdOptimizer({.weight_decay = 0.1f, .decay_all = false}).Step(reporting, slabs, 0.1f);
+  });
+  ASSERT_EQ(recorded.at(0).runs.size(), 1u);
+  EXPECT_EQ(recorded[0].runs[0].op, "sgd_step");
+  EXPECT_EQ(recorded[0].runs[0].shape, "64 weights in 4 slabs");
+}
+
+TEST_F(OptimTest, SgdRefusesASlabTwice) {
+  ParameterSlab slab;
+  Make(slab);
+  SetGradients(slab, 0.5f);
+  const std::vector<ParameterSlab*> twice{&slab, &slab};
+  EXPECT_THROW(SgdOptimizer({}).Step(context(), twice, 0.1f), Error);
 }
 
 TEST_F(OptimTest, SgdLeavesUntouchedSlabsBitForBit) {

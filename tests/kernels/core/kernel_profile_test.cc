@@ -114,6 +114,11 @@ TEST(ForEachViewTest, VisitsViewsWithinLists) {
       .lr = 1, .slabs = {{.dw = five, .w = {}, .v = {}}, {.dw = five, .w = three, .v = {}}}};
   EXPECT_EQ(BytesOf(args), (5 + 5 + 3) * 4);
   EXPECT_EQ(ShapeOf(args), "10 weights in 2 slabs");
+  struct Inputs {
+    int count = 0;
+    std::vector<ConstView> inputs;
+  };
+  EXPECT_EQ(BytesOf(Inputs{2, {five, five}}), (5 + 5) * 4);
 }
 
 // Else its time would count twice.

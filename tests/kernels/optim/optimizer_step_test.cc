@@ -212,8 +212,12 @@ TEST_F(OptimizerStepTest, ManySlabsAgree) {
 }
 
 TEST_F(OptimizerStepTest, NoSlabIsNoStep) {
-  EXPECT_NO_THROW(Dispatch<SgdStep>(context(), {.lr = 1, .slabs = {}}));
-  EXPECT_NO_THROW(Dispatch<AdamStep>(context(), {.lr = 1, .slabs = {}}));
+  for (const auto& entry : context().registry().Entries<SgdStep>()) {
+    EXPECT_NO_THROW(entry.run(context(), {.lr = 1, .slabs = {}})) << entry.name;
+  }
+  for (const auto& entry : context().registry().Entries<AdamStep>()) {
+    EXPECT_NO_THROW(entry.run(context(), {.lr = 1, .slabs = {}})) << entry.name;
+  }
 }
 
 TEST_F(OptimizerStepTest, RefusesWrongArguments) {
@@ -227,7 +231,9 @@ TEST_F(OptimizerStepTest, RefusesWrongArguments) {
   EXPECT_THROW(sgd({.dw = x, .w = other, .v = x}), Error);
   EXPECT_THROW(sgd({.dw = x, .w = x, .v = {}}), Error);
   EXPECT_THROW(sgd({.dw = x, .w = x, .v = x, .w_bf16 = x}), Error);
-  EXPECT_THROW(sgd({.dw = wide, .w = wide, .v = wide}), Error);
+  const SgdStep::Slab double_precision{.dw = wide, .w = wide, .v = wide};
+  EXPECT_THROW(sgd(double_precision), Error);
+  EXPECT_THROW(Dispatch<SgdStep>(context(), {.lr = 1, .slabs = {double_precision, good}}), Error);
   const AdamStep::Slab plain{.dw = x, .w = x, .m = {}, .v = x};
   const AdamStep::Slab with_mean{.dw = x, .w = x, .m = x, .v = x};
   const auto adam = [&](const AdamStep::Args& args) { Dispatch<AdamStep>(context(), args); };
