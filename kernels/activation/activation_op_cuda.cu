@@ -4,13 +4,14 @@
 #include "kernels/activation/activation_op_cuda.cuh"
 #include "kernels/core/float_kernel.h"
 #include "kernels/cuda/for_each_element.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine {
 namespace {
 
 void Forward(Context& context, const ActivationForward::Args& args) {
   CheckArgs(args);
-  cuda::WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.x.dtype, [&]<class T>(T) {
     cuda::Map(context, ActivationForward::kName, cuda::ActivateElement{args.activation},
               args.x.As<T>(), args.y.As<T>(), args.x.elements());
   });
@@ -18,7 +19,7 @@ void Forward(Context& context, const ActivationForward::Args& args) {
 
 void Backward(Context& context, const ActivationBackward::Args& args) {
   CheckArgs(args);
-  cuda::WithDeviceStorage(args.y.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.y.dtype, [&]<class T>(T) {
     cuda::Map(context, ActivationBackward::kName, cuda::PassElement{args.activation},
               args.y.As<T>(), args.dy.As<T>(), args.dx.As<T>(), args.y.elements());
   });

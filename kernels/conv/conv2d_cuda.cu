@@ -6,9 +6,10 @@
 #include "kernels/conv/conv2d.h"
 #include "kernels/conv/conv2d_cuda.cuh"
 #include "kernels/conv/conv_check.h"
-#include "kernels/conv/sum_parts_cuda.h"
 #include "kernels/core/float_kernel.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/sum_parts.h"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine {
 namespace cuda {
@@ -25,12 +26,6 @@ DenseGeometry DenseOf(const ConvGeometry& g) {
           .kernel = static_cast<int>(g.kernel),
           .stride = static_cast<int>(g.stride),
           .pad = static_cast<int>(g.pad)};
-}
-
-// Calls body(float{}) or body(BFloat16{}).
-template <class Body>
-void WithStorage(DType dtype, const Body& body) {
-  dtype == DType::kBf16 ? body(BFloat16{}) : body(float{});
 }
 
 template <class A, class B, class Store>

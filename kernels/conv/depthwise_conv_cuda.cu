@@ -6,8 +6,9 @@
 #include "kernels/conv/depthwise_conv_check.h"
 #include "kernels/conv/depthwise_conv_cuda_launch.h"
 #include "kernels/conv/depthwise_conv_cuda_plain.cuh"
-#include "kernels/conv/sum_parts_cuda.h"
 #include "kernels/core/float_kernel.h"
+#include "kernels/cuda/sum_parts.h"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine {
 namespace cuda {
@@ -30,10 +31,10 @@ LaunchShape PlainShape(const PlainGeometry& g) {
           dim3(kPlainThreads)};
 }
 
-// So many that no thread sums up more pixels than march::kMostTerms.
+// So many that no thread sums up more pixels than march::kUsualTerms.
 std::int64_t PlainParts(const ConvGeometry& g) {
   return std::max<std::int64_t>(
-      DivideUp(g.n * g.out_h() * g.out_w(), kPlainStreams * march::kMostTerms), 1);
+      DivideUp(g.n * g.out_h() * g.out_w(), kPlainStreams * march::kUsualTerms), 1);
 }
 
 }  // namespace

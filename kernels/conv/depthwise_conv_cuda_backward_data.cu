@@ -1,6 +1,7 @@
 // Launches of backward-data of stride 2.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_backward_data.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda {
 

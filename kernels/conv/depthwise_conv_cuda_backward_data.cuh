@@ -109,8 +109,8 @@ void LaunchStride2Gradient(Context& context, const char* name, const MarchMap& m
   const std::size_t sums =
       Output::kSums ? static_cast<std::size_t>(plan.threads() * kTile.vector) * sizeof(double) : 0;
   Launch(context, name, &DepthwiseStride2Gradient<K, kTile.vector, kTile.width, Input, Output>,
-         ShapeOf(map, plan, std::max(TapBytes(map, plan), sums)), dy, w, dx, ArgsOf(map, plan),
-         height, width);
+         ShapeOf(map, plan, kTile, std::max(TapBytes(map, plan), sums)), dy, w, dx,
+         ArgsOf(map, plan), height, width);
 }
 
 }  // namespace nasengine::cuda

@@ -1,6 +1,7 @@
 // Launches of backward-weights: sums of blocks into the workspace, then of these.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_backward_weights.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda {
 namespace {

@@ -9,7 +9,7 @@
 #include "kernels/conv/depthwise_conv_cuda_launch.h"
 #include "kernels/conv/depthwise_conv_cuda_plan.h"
 #include "kernels/conv/depthwise_conv_cuda_reader.cuh"
-#include "kernels/conv/sum_parts_cuda.h"
+#include "kernels/cuda/sum_parts.h"
 
 namespace nasengine::cuda {
 
@@ -219,7 +219,7 @@ void LaunchWeightSums(Context& context, const char* name, const MarchMap& map,
   const std::size_t shared_bytes =
       static_cast<std::size_t>(plan.threads() * kTile.vector * K) * sizeof(float);
   Launch(context, name, &DepthwiseWeightSums<K, S, kTile.vector, kTile.width, InputX, InputDy>,
-         ShapeOf(map, plan, shared_bytes), x, dy, partial, ArgsOf(map, plan));
+         ShapeOf(map, plan, kTile, shared_bytes), x, dy, partial, ArgsOf(map, plan));
   SumParts(context, partial, plan.parts, map.taps * map.channels, accumulate, dw);
 }
 

@@ -1,6 +1,7 @@
 // Launches of the kernels that march from x to y, and from dy to dx where the stride is 1.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/depthwise_conv_cuda_forward.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda {
 namespace {

@@ -364,7 +364,7 @@ void LaunchMarch(Context& context, const char* name, const MarchMap& map, const 
       Output::kSums ? static_cast<std::size_t>(plan.threads() * kTile.vector) * sizeof(double) : 0;
   if constexpr (K == 3) {
     Launch(context, name, &DepthwiseMarch<K, S, kTile.vector, kTile.width, Input, Output>,
-           ShapeOf(map, plan, std::max(TapBytes(map, plan), sums)), in, w, out, args);
+           ShapeOf(map, plan, kTile, std::max(TapBytes(map, plan), sums)), in, w, out, args);
   } else {
     static_assert(kTile.vector * sizeof(T) == 4);  // RowStager
     args.copies_wide = plan.groups % 4 == 0;
@@ -374,7 +374,7 @@ void LaunchMarch(Context& context, const char* name, const MarchMap& map, const 
     const auto staged = static_cast<std::size_t>(StagedBytes(map, plan) +
                                                  Input::Transform::kTables * plan.channels() * 4);
     Launch(context, name, &DepthwiseMarchStaged<K, S, kTile.vector, kTile.width, Input, Output>,
-           ShapeOf(map, plan, std::max(staged, sums)), in, w, out, args);
+           ShapeOf(map, plan, kTile, std::max(staged, sums)), in, w, out, args);
   }
 }
 

@@ -28,7 +28,11 @@ inline MarchArgs ArgsOf(const MarchMap& map, const MarchPlan& plan) {
   return args;
 }
 
-inline LaunchShape ShapeOf(const MarchMap& map, const MarchPlan& plan, std::size_t shared_bytes) {
+// Of a kernel compiled for `tile`, which must be the plan's.
+inline LaunchShape ShapeOf(const MarchMap& map, const MarchPlan& plan, const MarchTile& tile,
+                           std::size_t shared_bytes) {
+  NAS_CHECK(plan.tile == tile, "depthwise: a plan of ", plan.tile.vector, "x", plan.tile.width,
+            " for a kernel of ", tile.vector, "x", tile.width);
   return {
       dim3(static_cast<unsigned>(Blocks(map, plan))),
       dim3(static_cast<unsigned>(plan.groups), static_cast<unsigned>(plan.images * plan.strips)),
@@ -52,12 +56,6 @@ bool WithKernel(std::int64_t kernel, const Body& body) {
     default:
       return false;
   }
-}
-
-// Calls body(float{}) or body(BFloat16{}).
-template <class Body>
-auto WithStorage(DType dtype, const Body& body) {
-  return dtype == DType::kBf16 ? body(BFloat16{}) : body(float{});
 }
 
 }  // namespace nasengine::cuda

@@ -104,9 +104,9 @@ inline constexpr int kMostSplits = 8;
 inline constexpr int kUsualThreads = 128;
 // Warps on a multiprocessor from which on more of them gained nothing (H200, batch 64).
 inline constexpr std::int64_t kFullWarps = 12;
-// Pixels that one f32 of backward-weights sums up at most, before partial sums are added; more
-// where there are no more items to share out.
-inline constexpr std::int64_t kMostTerms = 256;
+// Pixels that one f32 of backward-weights sums up before partial sums are added; more only where
+// there are no more items to share out.
+inline constexpr std::int64_t kUsualTerms = 256;
 
 inline bool Full(const MarchMap& map, const MarchPlan& plan, int multiprocessors) {
   return Blocks(map, plan) * plan.warps() >= kFullWarps * multiprocessors;
@@ -131,7 +131,7 @@ inline int PartsOf(const MarchMap& map, const MarchPlan& plan, int multiprocesso
   const std::int64_t full =
       DivideUp(kFullWarps * multiprocessors, std::int64_t{plan.chunks} * plan.warps());
   const std::int64_t accurate =
-      DivideUp(items * plan.rows * plan.tile.width, kMostTerms * plan.images);
+      DivideUp(items * plan.rows * plan.tile.width, kUsualTerms * plan.images);
   const std::int64_t most = std::max<std::int64_t>(DivideUp(items, plan.images), 1);
   return static_cast<int>(std::min(std::max(full, accurate), most));
 }
@@ -152,7 +152,8 @@ MarchPlan PlanBlock(const MarchMap& map, MarchTile tile, int usual, int multipro
   plan.rows = static_cast<int>(map.out_h);
   const auto enough = [&](int splits) {
     if (splits < kUsualSplits) return false;
-    return splits >= kMostSplits || TrafficOf(map, best).ratio() <= kMostMarchTraffic;
+    return splits >= kMostSplits || plan.strips == 1 ||
+           TrafficOf(map, best).ratio() <= kMostMarchTraffic;
   };
   for (int split = 1; !enough(split - 1); ++split) {
     plan.column_blocks = static_cast<int>(DivideUp(strips, kMostStrips)) * split;

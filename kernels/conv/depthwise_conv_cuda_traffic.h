@@ -35,6 +35,7 @@ struct MarchMap {
 struct MarchTile {
   int vector = 1;
   int width = 1;
+  bool operator==(const MarchTile&) const = default;
 };
 
 // A block owns `groups` groups of `vector` channels (threadIdx.x), of each of `images` images

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/matrix_product_cuda.h"
 #include "kernels/conv/matrix_product_cuda_layer.cuh"
-#include "kernels/cuda/for_each_element.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda {
 
@@ -11,7 +11,7 @@ void LayerForward(Context& context, const char* name, const LayerSizes& sizes, c
                            .columns = static_cast<int>(sizes.out),
                            .depth = sizes.in,
                            .split_depth = sizes.in};
-  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+  WithStorage(x.dtype, [&]<class T>(T) {
     const auto a = OperandOf<DepthOrder::kInner>(x.As<T>(), sizes.in);
     const auto b = OperandOf<DepthOrder::kInner>(w.As<T>(), sizes.in);
     const auto run = [&]<class Out>(Out* to) {
@@ -34,7 +34,7 @@ void LayerBackwardData(Context& context, const char* name, const LayerSizes& siz
                            .columns = static_cast<int>(sizes.in),
                            .depth = sizes.out,
                            .split_depth = sizes.out};
-  WithDeviceStorage(dy.dtype, [&]<class T>(T) {
+  WithStorage(dy.dtype, [&]<class T>(T) {
     RunProduct(context, name, shape, OperandOf<DepthOrder::kInner>(dy.As<T>(), sizes.out),
                OperandOf<DepthOrder::kOuter>(w.As<T>(), sizes.in),
                ResultOf<T>(dx.As<T>(), sizes.in));
@@ -46,12 +46,12 @@ void LayerBackwardWeights(Context& context, const char* name, const LayerSizes& 
                           void* workspace) {
   const WeightsPlan plan(BackendOf(context).multiprocessors(), sizes);
   auto* const parts = static_cast<float*>(workspace);
-  WithDeviceStorage(dy.dtype, [&]<class T>(T) {
+  WithStorage(dy.dtype, [&]<class T>(T) {
     RunWeightParts(context, name, plan, OperandOf<DepthOrder::kOuter>(x.As<T>(), sizes.in),
                    OperandOf<DepthOrder::kOuter>(dy.As<T>(), sizes.out),
                    ResultOf<T>(parts, plan.shape.columns));
   });
-  SumWeightParts(context, name, plan, parts, accumulate, dw.As<float>());
+  SumWeightParts(context, plan, parts, accumulate, dw.As<float>());
 }
 
 std::size_t LayerBackwardWeightsBytes(const Context& context, const LayerSizes& sizes) {

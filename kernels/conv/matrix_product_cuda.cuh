@@ -23,7 +23,7 @@ namespace nasengine::cuda {
 template <class A, class B, int kPieces>
 struct ProductStorage {
   using T = typename A::Element;
-  using LayoutA = TileLayout<T, kProductThreads, A::kOrder>;
+  using LayoutA = TileLayout<T, kProductRows, A::kOrder>;
   using LayoutB = TileLayout<T, kPieces * kPiece, B::kOrder>;
   // Tiles under way and the one that is multiplied. What is transformed waits in registers besides.
   static constexpr int kStages = A::kChanges || B::kChanges ? 2 : 3;
@@ -37,7 +37,7 @@ struct ProductStorage {
     return static_cast<int>((depth + LayoutA::kDepth - 1) / LayoutA::kDepth * LayoutA::kDepth);
   }
   static std::size_t Bytes(const ProductShape& shape) {
-    const int a = A::Transform::kTables * TableCount<A>(shape.depth, kProductThreads);
+    const int a = A::Transform::kTables * TableCount<A>(shape.depth, kProductRows);
     const int b = B::Transform::kTables * TableCount<B>(shape.depth, kPieces * kPiece);
     return kRing * sizeof(T) + static_cast<std::size_t>(a + b) * sizeof(float);
   }
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kProductThreads, (kProductBlocks<A, B>))
   NAS_DYNAMIC_SHARED(T, ring);
 
   const int column_tiles = (shape.columns + kColumns - 1) / kColumns;
-  const ProductPlace place{.row = std::int64_t{blockIdx.x / column_tiles} * kProductThreads,
+  const ProductPlace place{.row = std::int64_t{blockIdx.x / column_tiles} * kProductRows,
                            .rows = shape.rows,
                            .column = static_cast<int>(blockIdx.x % column_tiles) * kColumns,
                            .columns = shape.columns,
@@ -72,20 +72,20 @@ __global__ void __launch_bounds__(kProductThreads, (kProductBlocks<A, B>))
   const TileRange range_a{
       .line = place.row,
       .depth = first,
-      .lines = rows_left < kProductThreads ? static_cast<int>(rows_left) : kProductThreads,
+      .lines = rows_left < kProductRows ? static_cast<int>(rows_left) : kProductRows,
       .depths = depth};
   const TileRange range_b{
       .line = place.column, .depth = first, .lines = shape.columns - place.column, .depths = depth};
 
   float* const table_a = reinterpret_cast<float*>(ring + Storage::kRing);
-  const int count_a = Storage::template TableCount<A>(shape.depth, kProductThreads);
+  const int count_a = Storage::template TableCount<A>(shape.depth, kProductRows);
   float* const table_b = table_a + A::Transform::kTables * count_a;
   const int count_b = Storage::template TableCount<B>(shape.depth, kColumns);
   FillTableOf(a, range_a, count_a, table_a);
   FillTableOf(b, range_b, count_b, table_b);
   if constexpr (A::kChanges || B::kChanges) __syncthreads();
 
-  TileLoader<A, kProductThreads> loader_a(a, range_a, table_a, count_a);
+  TileLoader<A, kProductRows> loader_a(a, range_a, table_a, count_a);
   TileLoader<B, kColumns> loader_b(b, range_b, table_b, count_b);
   const auto tile_a = [&](int stage) { return ring + stage * Storage::kStage; };
   const auto tile_b = [&](int stage) { return tile_a(stage) + Storage::LayoutA::kElements; };
@@ -144,7 +144,7 @@ template <int kPieces, class A, class B, class Epilogue>
 void LaunchProduct(Context& context, const char* name, const ProductShape& shape, const A& a,
                    const B& b, const Epilogue& epilogue) {
   const std::int64_t tiles =
-      DivideUp(shape.rows, kProductThreads) * DivideUp(shape.columns, kPieces * kPiece);
+      DivideUp(shape.rows, kProductRows) * DivideUp(shape.columns, kPieces * kPiece);
   const std::int64_t splits = shape.split_depth == 0 ? 1 : DivideUp(shape.depth, shape.split_depth);
   Launch(context, name, &MatrixProduct<A, B, Epilogue, kPieces>,
          {.grid = dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(splits)),

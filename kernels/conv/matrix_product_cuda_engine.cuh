@@ -43,7 +43,7 @@ class ProductEngine<float, kPieces> {
 
   template <DepthOrder kA, DepthOrder kB>
   __device__ __forceinline__ void Multiply(const float* a, const float* b) {
-    using LayoutA = TileLayout<float, kProductThreads, kA>;
+    using LayoutA = TileLayout<float, kProductRows, kA>;
     using LayoutB = TileLayout<float, kPieces * kPiece, kB>;
 #pragma unroll 1
     for (int chunk = 0; chunk < LayoutA::kDepth / 4; ++chunk) {
@@ -127,7 +127,7 @@ class ProductEngine<BFloat16, kPieces> {
 
   template <DepthOrder kA, DepthOrder kB>
   __device__ __forceinline__ void Multiply(const BFloat16* a, const BFloat16* b) {
-    using LayoutA = TileLayout<BFloat16, kProductThreads, kA>;
+    using LayoutA = TileLayout<BFloat16, kProductRows, kA>;
     using LayoutB = TileLayout<BFloat16, kPieces * kPiece, kB>;
     std::uint32_t rows[4][4];
     LoadQuad<LayoutA, kA>(a, Warp(), rows);

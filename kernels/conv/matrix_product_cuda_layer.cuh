@@ -6,8 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/conv/matrix_product_cuda.cuh"
 #include "kernels/conv/matrix_product_cuda.h"
-#include "kernels/conv/matrix_product_cuda_split.cuh"
+#include "kernels/cuda/sum_parts.h"
 
 namespace nasengine::cuda {
 
@@ -46,16 +47,14 @@ void RunWeightParts(Context& context, const char* name, const WeightsPlan& plan,
 }
 
 // dw (out, in) = the sum of these parts, or +=.
-inline void SumWeightParts(Context& context, const char* name, const WeightsPlan& plan,
-                           const float* parts, bool accumulate, float* dw) {
+inline void SumWeightParts(Context& context, const WeightsPlan& plan, const float* parts,
+                           bool accumulate, float* dw) {
   const ProductShape& shape = plan.shape;
-  RunSplitSum(context, name, parts,
-              {.rows = plan.turned ? shape.columns : shape.rows,
-               .columns = plan.turned ? shape.rows : shape.columns,
-               .splits = plan.splits(),
-               .turned = plan.turned,
-               .accumulate = accumulate},
-              dw);
+  if (plan.turned) {
+    SumTurnedParts(context, parts, plan.splits(), shape.columns, shape.rows, accumulate, dw);
+  } else {
+    SumParts(context, parts, plan.splits(), shape.rows * shape.columns, accumulate, dw);
+  }
 }
 
 }  // namespace nasengine::cuda

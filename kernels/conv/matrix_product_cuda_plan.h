@@ -24,8 +24,11 @@ struct ProductShape {
   std::int64_t split_depth;  // of each block, the last excepted
 };
 
-inline constexpr int kProductThreads = 128;
-// Lines of eight quads. A block's tile of the result has kProductThreads rows, of one line each.
+// A block's tile of the result, and its threads: each owns a row of one operand's tile while that
+// is loaded.
+inline constexpr int kProductRows = 128;
+inline constexpr int kProductThreads = kProductRows;
+// Lines of eight quads.
 inline constexpr int kPiece = 32;
 
 // Columns of a tile, in pieces: 64 unless 32 leave much less of the tiles empty.
@@ -44,7 +47,7 @@ inline std::int64_t SplitDepth(int multiprocessors, std::int64_t rows, std::int6
                                std::int64_t depth) {
   constexpr std::int64_t kLeast = 256;
   const std::int64_t tiles =
-      DivideUp(rows, kProductThreads) * DivideUp(columns, ProductPieces(columns) * kPiece);
+      DivideUp(rows, kProductRows) * DivideUp(columns, ProductPieces(columns) * kPiece);
   const std::int64_t splits =
       std::max<std::int64_t>(1, std::int64_t{kBlocksAtOnce} * multiprocessors / tiles);
   return DivideUp(std::max(kLeast, DivideUp(depth, splits)), kPiece) * kPiece;
@@ -55,7 +58,7 @@ struct WeightsPlan {
   WeightsPlan(int multiprocessors, const LayerSizes& sizes) {
     const auto area = [](std::int64_t rows, std::int64_t columns) {
       const std::int64_t width = ProductPieces(columns) * kPiece;
-      return DivideUp(rows, kProductThreads) * DivideUp(columns, width) * width;
+      return DivideUp(rows, kProductRows) * DivideUp(columns, width) * width;
     };
     turned = area(sizes.in, sizes.out) < area(sizes.out, sizes.in);
     shape.rows = turned ? sizes.in : sizes.out;

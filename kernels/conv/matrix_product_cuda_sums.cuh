@@ -56,7 +56,7 @@ class ColumnSums {
       }
     }
     finish(column, sums);
-    const std::int64_t tile = place.row / kProductThreads;
+    const std::int64_t tile = place.row / kProductRows;
     double* const to = partial + tile * 2 * place.columns + place.column + column;
     to[0] = sums[0];
     to[place.columns] = sums[1];
@@ -112,8 +112,7 @@ struct StoreWithMoments {
       sums.Put(piece, distances, squares);
     }
     const std::int64_t left = place.rows - place.row;
-    const double rows =
-        left < kProductThreads ? static_cast<double>(left) : double{kProductThreads};
+    const double rows = left < kProductRows ? static_cast<double>(left) : double{kProductRows};
     sums.Finish(place, partial, [&](int column, double* of) {
       MoveMoments(static_cast<double>(pivots[column]), rows, of[0], of[1]);
     });

@@ -5,6 +5,7 @@
 #include "kernels/conv/depthwise_conv_cuda_forward.cuh"
 #include "kernels/conv/mbconv_cuda_depthwise.h"
 #include "kernels/conv/mbconv_cuda_depthwise_gradient.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda::mbconv {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "kernels/conv/depthwise_conv_cuda_forward.cuh"
 #include "kernels/conv/mbconv_cuda_depthwise.h"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda::mbconv {
 namespace {

@@ -310,8 +310,8 @@ void LaunchGradients(Context& context, const char* name, const MarchMap& map, co
   const std::size_t shared_bytes =
       std::max({TapBytes(map, plan) + tables, values * K * sizeof(float), values * sizeof(double)});
   Launch(context, name, &DepthwiseGradients<K, S, kTile.vector, kTile.width, D, A>,
-         ShapeOf(map, plan, shared_bytes), d, a, w, out, sums, partial, ArgsOf(map, plan), height,
-         width);
+         ShapeOf(map, plan, kTile, shared_bytes), d, a, w, out, sums, partial, ArgsOf(map, plan),
+         height, width);
   SumParts(context, partial, plan.parts, map.taps * map.channels, accumulate, dw);
 }
 

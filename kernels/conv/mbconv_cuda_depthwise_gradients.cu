@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/mbconv_cuda_depthwise.h"
 #include "kernels/conv/mbconv_cuda_depthwise_gradient.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda::mbconv {
 namespace {

@@ -6,7 +6,7 @@
 #include "kernels/conv/matrix_product_cuda_sums.cuh"
 #include "kernels/conv/mbconv_cuda.h"
 #include "kernels/conv/mbconv_cuda_plan.h"
-#include "kernels/cuda/for_each_element.cuh"
+#include "kernels/cuda/with_storage.h"
 
 namespace nasengine::cuda::mbconv {
 namespace {
@@ -30,7 +30,7 @@ auto GradientOperand(const GradientThroughNorm& gradient, std::int64_t across) {
 }
 
 PartialSums<double> SumsOf(std::int64_t rows, double* partial) {
-  return {.data = partial, .blocks = DivideUp(rows, kProductThreads)};
+  return {.data = partial, .blocks = DivideUp(rows, kProductRows)};
 }
 
 // From this element of both tensors on.
@@ -64,23 +64,22 @@ void AddParts(Context& context, const char* name, const Slices& slices, const La
       AddToParts{parts, IsWide<typename X::Element>(parts, plan.shape.columns), accumulate});
 }
 
-void SumSlicedParts(Context& context, const char* name, const Slices& slices,
-                    const WeightsGradient& weights) {
+void SumSlicedParts(Context& context, const Slices& slices, const WeightsGradient& weights) {
   if (weights.dw.empty()) return;
-  SumWeightParts(context, name, WeightsPlan(BackendOf(context).multiprocessors(), slices.first()),
+  SumWeightParts(context, WeightsPlan(BackendOf(context).multiprocessors(), slices.first()),
                  weights.parts, weights.accumulate, weights.dw.As<float>());
 }
 
 }  // namespace
 
 std::size_t ProductSumBytes(std::int64_t rows, std::int64_t columns) {
-  return static_cast<std::size_t>(DivideUp(rows, kProductThreads) * 2 * columns) * sizeof(double);
+  return static_cast<std::size_t>(DivideUp(rows, kProductRows) * 2 * columns) * sizeof(double);
 }
 
 PartialSums<double> Expand(Context& context, const MbconvGeometry& g, const ConstView& x,
                            const ConstView& w, const View& e1, double* partial) {
   const LayerSizes sizes = ExpandSizes(g);
-  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+  WithStorage(x.dtype, [&]<class T>(T) {
     RunProduct(context, "mbconv_expand", ShapeOf(sizes.rows, sizes.out, sizes.in),
                OperandOf<DepthOrder::kInner>(x.As<T>(), sizes.in),
                OperandOf<DepthOrder::kInner>(w.As<T>(), sizes.in),
@@ -93,7 +92,7 @@ PartialSums<double> Project(Context& context, const MbconvGeometry& g, const Con
                             const NormParameters& norm, const ConstView& w, const View& o,
                             double* partial) {
   const LayerSizes sizes = ProjectSizes(g);
-  WithDeviceStorage(e2.dtype, [&]<class T>(T) {
+  WithStorage(e2.dtype, [&]<class T>(T) {
     RunProduct(context, "mbconv_project", ShapeOf(sizes.rows, sizes.out, sizes.in),
                OperandOf<DepthOrder::kInner>(e2.As<T>(), sizes.in, Normalised<T>{norm}),
                OperandOf<DepthOrder::kInner>(w.As<T>(), sizes.in),
@@ -107,14 +106,14 @@ PartialSums<double> ProjectBackward(Context& context, const MbconvGeometry& g,
                                     const ConstView& e2, const NormParameters& norm, const View& g2,
                                     const WeightsGradient& weights, double* partial) {
   const LayerSizes sizes = ProjectSizes(g);
-  WithDeviceStorage(g2.dtype, [&]<class T>(T) {
+  WithStorage(g2.dtype, [&]<class T>(T) {
     const Slices slices = SlicesOf(context, sizes, g2.dtype, !weights.dw.empty());
     slices.ForEach([&](const LayerSizes& slice, std::int64_t row) {
       const GradientThroughNorm gradient = From<T>(d_o, row * sizes.out);
       const T* const e2_rows = e2.As<T>() + row * sizes.in;
       T* const g2_rows = g2.As<T>() + row * sizes.in;
       const bool wide = IsWide<T>(g2_rows, sizes.in) && IsWide<T>(e2_rows, sizes.in);
-      double* const sums = partial + row / kProductThreads * 2 * sizes.in;
+      double* const sums = partial + row / kProductRows * 2 * sizes.in;
       RunProduct(context, "mbconv_project_backward_data", ShapeOf(slice.rows, sizes.in, sizes.out),
                  GradientOperand<DepthOrder::kInner, T>(gradient, sizes.out),
                  OperandOf<DepthOrder::kOuter>(w.As<T>(), sizes.in),
@@ -124,7 +123,7 @@ PartialSums<double> ProjectBackward(Context& context, const MbconvGeometry& g,
                OperandOf<DepthOrder::kOuter>(e2_rows, sizes.in, Normalised<T>{norm}),
                GradientOperand<DepthOrder::kOuter, T>(gradient, sizes.out), weights.parts, row > 0);
     });
-    SumSlicedParts(context, "mbconv_project_backward_weights", slices, weights);
+    SumSlicedParts(context, slices, weights);
   });
   return SumsOf(sizes.rows, partial);
 }
@@ -137,7 +136,7 @@ void ExpandBackward(Context& context, const MbconvGeometry& g, const GradientThr
                     const ConstView& w, const ConstView& x, const View& dx,
                     const WeightsGradient& weights) {
   const LayerSizes sizes = ExpandSizes(g);
-  WithDeviceStorage(w.dtype, [&]<class T>(T) {
+  WithStorage(w.dtype, [&]<class T>(T) {
     const bool both = !dx.empty() && !weights.dw.empty();
     const Slices slices = SlicesOf(context, sizes, w.dtype, both);
     slices.ForEach([&](const LayerSizes& slice, std::int64_t row) {
@@ -153,7 +152,7 @@ void ExpandBackward(Context& context, const MbconvGeometry& g, const GradientThr
                OperandOf<DepthOrder::kOuter>(x.As<T>() + row * sizes.in, sizes.in),
                GradientOperand<DepthOrder::kOuter, T>(gradient, sizes.out), weights.parts, row > 0);
     });
-    SumSlicedParts(context, "mbconv_expand_backward_weights", slices, weights);
+    SumSlicedParts(context, slices, weights);
   });
 }
 

@@ -24,7 +24,7 @@ namespace traffic {
 inline double Sums(std::int64_t blocks, std::int64_t channels) {
   return 2.0 * 2.0 * static_cast<double>(sizeof(double)) * static_cast<double>(blocks * channels);
 }
-inline std::int64_t Tiles(std::int64_t rows) { return DivideUp(rows, kProductThreads); }
+inline std::int64_t Tiles(std::int64_t rows) { return DivideUp(rows, kProductRows); }
 
 // Without parts of a weights' gradient.
 inline double Depthwise(const MarchMap& map, const MarchPlan& plan) {

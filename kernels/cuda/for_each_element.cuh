@@ -136,14 +136,4 @@ void Map(Context& context, const char* name, const Operation& operation, const T
   ForEachElement(context, name, MapBody<Operation, T, T, 2>{operation, {a, b}, out}, n);
 }
 
-// Calls body(float{}) or body(BFloat16{}): what kernels of ours store.
-template <class Body>
-void WithDeviceStorage(DType dtype, const Body& body) {
-  if (dtype == DType::kBf16) {
-    body(BFloat16{});
-  } else {
-    body(float{});
-  }
-}
-
 }  // namespace nasengine::cuda

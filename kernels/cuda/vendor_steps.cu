@@ -83,7 +83,7 @@ void SumColumns(Context& context, ConstView from, bool accumulate, View to) {
   NAS_CHECK(to.elements() == columns, "vendor steps: ", columns, " columns are summed to ",
             ToString(to.shape));
   const LaunchShape shape{.grid = dim3(static_cast<unsigned>(DivideUp(columns, kWarp))),
-                          .block = dim3(kWarp, kSumRows)};
+                          .block = dim3(kWarp, kColumnWarps)};
   if (from.dtype == DType::kBf16) {
     Launch(context, "sum_columns", &SumColumnsKernel<BFloat16>, shape, from.As<BFloat16>(),
            to.As<float>(), rows, columns, accumulate);

@@ -51,17 +51,17 @@ __global__ void AddToKernel(const float* from, float* to, std::uint32_t vectors)
   sum.Store(to + at);
 }
 
-inline constexpr int kSumRows = 8;  // threads that share a column
+inline constexpr int kColumnWarps = 8;  // that share the rows of their columns
 
-// Block (kWarp, kSumRows): a lane for each column, a warp for every kSumRows-th row.
+// Block (kWarp, kColumnWarps): a lane for each column, a warp for every kColumnWarps-th row.
 template <class T>
 __global__ void SumColumnsKernel(const T* from, float* to, std::int64_t rows, std::int64_t columns,
                                  bool accumulate) {
-  NAS_SHARED(float, partial, kWarp* kSumRows);
+  NAS_SHARED(float, partial, kWarp* kColumnWarps);
   const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * kWarp + threadIdx.x;
   float sum = 0;
   if (column < columns) {
-    for (std::int64_t i = threadIdx.y; i < rows; i += kSumRows) {
+    for (std::int64_t i = threadIdx.y; i < rows; i += kColumnWarps) {
       sum += ToFloat(from[i * columns + column]);
     }
   }
@@ -70,7 +70,7 @@ __global__ void SumColumnsKernel(const T* from, float* to, std::int64_t rows, st
   if (threadIdx.y == 0 && column < columns) {
     float total = accumulate ? to[column] : 0;
 #pragma unroll
-    for (int j = 0; j < kSumRows; ++j) total += partial[j * kWarp + threadIdx.x];
+    for (int j = 0; j < kColumnWarps; ++j) total += partial[j * kWarp + threadIdx.x];
     to[column] = total;
   }
 }

@@ -4,17 +4,18 @@
 
 #include "kernels/core/float_kernel.h"
 #include "kernels/cuda/for_each_element.cuh"
+#include "kernels/cuda/with_storage.h"
 #include "kernels/elementwise/elementwise_check.h"
 #include "kernels/elementwise/elementwise_cuda.cuh"
 
 namespace nasengine {
 namespace {
 
-using cuda::WithDeviceStorage;
+using cuda::WithStorage;
 
 void AddCuda(Context& context, const Add::Args& args) {
   CheckArgs(args);
-  WithDeviceStorage(args.a.dtype, [&]<class T>(T) {
+  WithStorage(args.a.dtype, [&]<class T>(T) {
     cuda::Map(context, Add::kName, cuda::AddElements(), args.a.As<T>(), args.b.As<T>(),
               args.y.As<T>(), args.a.elements());
   });
@@ -22,7 +23,7 @@ void AddCuda(Context& context, const Add::Args& args) {
 
 void AxpyCuda(Context& context, const Axpy::Args& args) {
   CheckArgs(args);
-  WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  WithStorage(args.x.dtype, [&]<class T>(T) {
     T* y = args.y.As<T>();
     cuda::Map<T>(context, Axpy::kName, cuda::AxpyElements{args.alpha}, args.x.As<T>(), y, y,
                  args.x.elements());
@@ -31,7 +32,7 @@ void AxpyCuda(Context& context, const Axpy::Args& args) {
 
 void ScaleCuda(Context& context, const Scale::Args& args) {
   CheckArgs(args);
-  WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  WithStorage(args.x.dtype, [&]<class T>(T) {
     cuda::Map(context, Scale::kName, cuda::ScaleElement{args.alpha}, args.x.As<T>(), args.y.As<T>(),
               args.x.elements());
   });
@@ -39,7 +40,7 @@ void ScaleCuda(Context& context, const Scale::Args& args) {
 
 void CastCuda(Context& context, const Cast::Args& args) {
   CheckArgs(args);
-  WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  WithStorage(args.x.dtype, [&]<class T>(T) {
     using Other = std::conditional_t<sizeof(T) == 2, float, BFloat16>;
     cuda::Map(context, Cast::kName, cuda::CopyElement(), args.x.As<T>(), args.y.As<Other>(),
               args.x.elements());
@@ -50,7 +51,7 @@ void DropoutCuda(Context& context, const Dropout::Args& args) {
   CheckArgs(args);
   const cuda::DropElement drop{cuda::RngStream(args.rng, args.step), args.rate,
                                KeptScale(args.rate)};
-  WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  WithStorage(args.x.dtype, [&]<class T>(T) {
     cuda::Map(context, Dropout::kName, drop, args.x.As<T>(), args.y.As<T>(), args.x.elements());
   });
 }
@@ -76,7 +77,7 @@ void InnerProductCuda(Context& context, const InnerProduct::Args& args) {
   auto* partial = static_cast<double*>(context.Workspace(ProductWorkspaceBytes(context, args)));
   const cuda::LaunchShape shape{.grid = dim3(static_cast<unsigned>(blocks)),
                                 .block = dim3(cuda::kInnerProductThreads)};
-  WithDeviceStorage(args.a.dtype, [&]<class T>(T) {
+  WithStorage(args.a.dtype, [&]<class T>(T) {
     constexpr int kVector = 16 / static_cast<int>(sizeof(T));
     const T* a = args.a.As<T>();
     const T* b = args.b.As<T>();

@@ -1,9 +1,10 @@
 // The fully connected layer on CUDA by matrix products of ours.
 // SPDX-License-Identifier: MIT
 #include "kernels/conv/matrix_product_cuda.h"
-#include "kernels/conv/matrix_product_cuda_split.cuh"
 #include "kernels/core/float_kernel.h"
-#include "kernels/cuda/for_each_element.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/sum_parts.h"
+#include "kernels/cuda/with_storage.h"
 #include "kernels/linear/linear_check.h"
 #include "kernels/linear/linear_cuda.cuh"
 
@@ -48,20 +49,14 @@ void BackwardWeights(Context& context, const LinearBackwardWeights::Args& args) 
   if (args.dbias.empty()) return;
   auto* const parts = static_cast<float*>(workspace);
   const std::int64_t blocks = DivideUp(sizes.rows, cuda::kSumRows);
-  cuda::WithDeviceStorage(args.dy.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.dy.dtype, [&]<class T>(T) {
     cuda::Launch(context, kName, &cuda::ColumnSums<T>,
                  {.grid = dim3(static_cast<unsigned>(DivideUp(sizes.out, cuda::kSumColumns)),
                                static_cast<unsigned>(blocks)),
                   .block = dim3(cuda::kSumColumns * cuda::kSumLanes)},
                  args.dy.As<T>(), sizes.rows, sizes.out, parts);
   });
-  cuda::RunSplitSum(context, kName, parts,
-                    {.rows = 1,
-                     .columns = sizes.out,
-                     .splits = blocks,
-                     .turned = false,
-                     .accumulate = args.accumulate},
-                    args.dbias.As<float>());
+  cuda::SumParts(context, parts, blocks, sizes.out, args.accumulate, args.dbias.As<float>());
 }
 
 }  // namespace

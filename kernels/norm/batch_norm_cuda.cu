@@ -7,9 +7,11 @@
 #include "kernels/core/float_kernel.h"
 #include "kernels/cuda/for_each_element.cuh"
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/with_storage.h"
 #include "kernels/norm/batch_norm_check.h"
 #include "kernels/norm/batch_norm_cuda.cuh"
 #include "kernels/norm/batch_norm_cuda.h"
+#include "kernels/norm/batch_norm_cuda_plan.h"
 #include "kernels/norm/batch_norm_finish_cuda.cuh"
 
 namespace nasengine {
@@ -65,7 +67,6 @@ template void FinaliseGradients(Context&, const PartialSums<double>&, const Batc
 namespace {
 
 using cuda::AlignedFor;
-using cuda::DivideUp;
 
 template <class T>
 constexpr int kWide = 16 / static_cast<int>(sizeof(T));
@@ -85,28 +86,13 @@ int VectorOf(const ConstView& x, bool aligned) {
   return aligned && x.shape.back() % wide == 0 ? wide : 1;
 }
 
-// Pieces are narrow, so that a block has lanes whose sums it can add up: fewer sums remain for the
-// next stage. 512 bytes side by side are as good as a row for the memory. An empty grid where there
-// is nothing to do.
 Plan MakePlan(const Context& context, const ConstView& x, int vector) {
-  constexpr std::int64_t kWidest = 32;
-  constexpr std::int64_t kBlocksPerMultiprocessor = 8;
-  Plan plan;
-  plan.shape.rows = x.shape.rows();
-  plan.shape.c = x.shape.back();
-  const std::int64_t groups = DivideUp(plan.shape.c, vector);
-  const std::int64_t pieces = DivideUp(groups, kWidest);
-  plan.shape.width = static_cast<int>(DivideUp(groups, std::max<std::int64_t>(1, pieces)));
-  plan.shape.lanes = cuda::kNormThreads / std::max(1, plan.shape.width);
-  const std::int64_t useful =
-      DivideUp(plan.shape.rows, std::int64_t{plan.shape.lanes} * cuda::kNormRows);
-  const std::int64_t wanted =
-      DivideUp(kBlocksPerMultiprocessor * cuda::BackendOf(context).multiprocessors(),
-               std::max<std::int64_t>(1, pieces));
-  plan.launch.grid =
-      dim3(static_cast<unsigned>(pieces), static_cast<unsigned>(std::min(useful, wanted)));
-  plan.launch.block = dim3(static_cast<unsigned>(plan.threads()));
-  return plan;
+  const cuda::NormPlan of = cuda::PlanNorm(x.shape.rows(), x.shape.back(), vector,
+                                           cuda::BackendOf(context).multiprocessors());
+  return {
+      .shape = {.rows = of.rows, .c = of.c, .width = of.width, .lanes = of.lanes},
+      .launch = {.grid = dim3(static_cast<unsigned>(of.pieces), static_cast<unsigned>(of.blocks)),
+                 .block = dim3(static_cast<unsigned>(of.threads()))}};
 }
 
 std::size_t TableBytes(const Plan& plan, int vector, int tables) {
@@ -155,7 +141,7 @@ void Apply(Context& context, const char* name, Plan plan, int vector, const T* x
 void Forward(Context& context, const BatchNormForward::Args& args) {
   CheckArguments(args);
   constexpr const char* kName = BatchNormForward::kName;
-  cuda::WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.x.dtype, [&]<class T>(T) {
     int vector = 1;
     Plan plan = ForwardPlan<T>(context, args, vector);
     const Scratch scratch(context, plan);
@@ -182,7 +168,7 @@ void Forward(Context& context, const BatchNormForward::Args& args) {
 
 std::size_t ForwardBytes(Context& context, const BatchNormForward::Args& args) {
   std::size_t bytes = 0;
-  cuda::WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.x.dtype, [&]<class T>(T) {
     int vector = 1;
     bytes = Scratch::Bytes(ForwardPlan<T>(context, args, vector));
   });
@@ -223,7 +209,7 @@ Plan SumPlan(const Context& context, const ConstView& x, const ConstView& dy, in
 void Backward(Context& context, const BatchNormBackward::Args& args) {
   CheckArguments(args);
   constexpr const char* kName = BatchNormBackward::kName;
-  cuda::WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.x.dtype, [&]<class T>(T) {
     int vector = 1;
     Plan plan = BackwardPlan<T>(context, args, vector);
     const Scratch scratch(context, plan);
@@ -256,7 +242,7 @@ void Backward(Context& context, const BatchNormBackward::Args& args) {
 
 std::size_t BackwardBytes(Context& context, const BatchNormBackward::Args& args) {
   std::size_t bytes = 0;
-  cuda::WithDeviceStorage(args.x.dtype, [&]<class T>(T) {
+  cuda::WithStorage(args.x.dtype, [&]<class T>(T) {
     int vector = 1;
     bytes = Scratch::Bytes(BackwardPlan<T>(context, args, vector));
   });
@@ -269,7 +255,7 @@ namespace cuda {
 
 void ApplyNorm(Context& context, const char* name, const ConstView& x,
                const NormParameters& parameters, const View& y) {
-  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+  WithStorage(x.dtype, [&]<class T>(T) {
     const T* from = x.As<T>();
     T* to = y.As<T>();
     const int vector = VectorOf(x, AlignedFor<kWide<T>>(from) && AlignedFor<kWide<T>>(to));
@@ -281,7 +267,7 @@ PartialSums<double> SumGradients(Context& context, const char* name, const Const
                                  const ConstView& dy, const NormParameters& parameters,
                                  double* partial) {
   PartialSums<double> sums{.data = partial};
-  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+  WithStorage(x.dtype, [&]<class T>(T) {
     int vector = 1;
     const Plan plan = SumPlan<T>(context, x, dy, vector);
     sums.blocks = plan.row_blocks();
@@ -293,7 +279,7 @@ PartialSums<double> SumGradients(Context& context, const char* name, const Const
 
 std::size_t GradientSumBytes(const Context& context, const ConstView& x, const ConstView& dy) {
   std::size_t bytes = 0;
-  WithDeviceStorage(x.dtype, [&]<class T>(T) {
+  WithStorage(x.dtype, [&]<class T>(T) {
     int vector = 1;
     bytes = Scratch::Bytes(SumPlan<T>(context, x, dy, vector));
   });

@@ -8,12 +8,10 @@
 #pragma once
 
 #include "kernels/norm/batch_norm_apply_cuda.cuh"
+#include "kernels/norm/batch_norm_cuda_plan.h"
 
 namespace nasengine::cuda {
 
-inline constexpr int kNormThreads = 256;
-// Rows that a thread loads at once.
-inline constexpr int kNormRows = 4;
 // Rows of a thread whose sums stay in f32.
 inline constexpr int kNearRows = 16;
 

@@ -5,7 +5,6 @@
 
 #include "kernels/core/float_kernel.h"
 #include "kernels/cuda/block_reduce.cuh"
-#include "kernels/cuda/for_each_element.cuh"
 #include "kernels/cuda/launch.h"
 #include "kernels/norm/batch_norm_cuda.cuh"
 #include "kernels/norm/batch_norm_cuda.h"

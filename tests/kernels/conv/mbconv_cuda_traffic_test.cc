@@ -98,7 +98,7 @@ TEST(MbconvTrafficTest, SlicesStayInTheCacheAndAreEven) {
       const Slices slices = SlicesInTurn(all, element_bytes, kCacheBytes);
       const LayerSizes slice = slices.first();
       EXPECT_LE(slice.rows * 2 * (slice.in + slice.out) * element_bytes, kCacheBytes / 2);
-      EXPECT_TRUE(slice.rows == all.rows || slice.rows % kProductThreads == 0);
+      EXPECT_TRUE(slice.rows == all.rows || slice.rows % kProductRows == 0);
       std::int64_t rows = 0;
       slices.ForEach([&](const LayerSizes& part, std::int64_t row) {
         EXPECT_EQ(row, rows);
@@ -106,7 +106,7 @@ TEST(MbconvTrafficTest, SlicesStayInTheCacheAndAreEven) {
       });
       EXPECT_EQ(rows, all.rows);
       const std::int64_t count = DivideUp(all.rows, slice.rows);
-      EXPECT_LT(slice.rows - all.rows / count, 2 * kProductThreads);
+      EXPECT_LT(slice.rows - all.rows / count, 2 * kProductRows);
     }
   });
 }

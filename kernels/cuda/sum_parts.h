@@ -12,4 +12,8 @@ namespace nasengine::cuda {
 void SumParts(Context& context, const float* partial, std::int64_t parts, std::int64_t elements,
               bool accumulate, float* result);
 
+// The same for a result (rows, columns) whose parts lie turned, (parts, columns, rows).
+void SumTurnedParts(Context& context, const float* partial, std::int64_t parts, std::int64_t rows,
+                    std::int64_t columns, bool accumulate, float* result);
+
 }  // namespace nasengine::cuda
