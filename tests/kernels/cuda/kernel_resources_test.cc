@@ -44,8 +44,8 @@ using Figures = std::map<Key, Resources>;
 
 // Registers may differ by this much between builds without anybody having to look. nvcc does not
 // give one source the same registers twice: of 1112 figures some ten differ from one build to the
-// next, with nvcc 13.0 by up to ten.
-constexpr int kRegisterAllowance = 12;
+// next, with nvcc 13.0 by up to ten in five builds, and every new build draws anew.
+constexpr int kRegisterAllowance = 16;
 constexpr int kWarpThreads = 32;
 
 std::string BaseName(const std::string& kernel) { return kernel.substr(0, kernel.find('<')); }
