@@ -38,6 +38,10 @@ inline int ProductPieces(std::int64_t columns) {
   return 4 * narrow <= 3 * wide ? 1 : 2;
 }
 
+inline std::int64_t ColumnTiles(std::int64_t columns) {
+  return DivideUp(columns, ProductPieces(columns) * kPiece);
+}
+
 // Blocks that a multiprocessor holds at once.
 inline constexpr int kBlocksAtOnce = 3;
 
@@ -46,8 +50,7 @@ inline constexpr int kBlocksAtOnce = 3;
 inline std::int64_t SplitDepth(int multiprocessors, std::int64_t rows, std::int64_t columns,
                                std::int64_t depth) {
   constexpr std::int64_t kLeast = 256;
-  const std::int64_t tiles =
-      DivideUp(rows, kProductRows) * DivideUp(columns, ProductPieces(columns) * kPiece);
+  const std::int64_t tiles = DivideUp(rows, kProductRows) * ColumnTiles(columns);
   const std::int64_t splits =
       std::max<std::int64_t>(1, std::int64_t{kBlocksAtOnce} * multiprocessors / tiles);
   return DivideUp(std::max(kLeast, DivideUp(depth, splits)), kPiece) * kPiece;
@@ -57,8 +60,7 @@ inline std::int64_t SplitDepth(int multiprocessors, std::int64_t rows, std::int6
 struct WeightsPlan {
   WeightsPlan(int multiprocessors, const LayerSizes& sizes) {
     const auto area = [](std::int64_t rows, std::int64_t columns) {
-      const std::int64_t width = ProductPieces(columns) * kPiece;
-      return DivideUp(rows, kProductRows) * DivideUp(columns, width) * width;
+      return DivideUp(rows, kProductRows) * ColumnTiles(columns) * ProductPieces(columns);
     };
     turned = area(sizes.in, sizes.out) < area(sizes.out, sizes.in);
     shape.rows = turned ? sizes.in : sizes.out;

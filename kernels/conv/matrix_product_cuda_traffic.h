@@ -13,7 +13,7 @@ namespace nasengine::cuda {
 // y (rows, out) = x (rows, in) times weights; backward-data is the same with in and out exchanged.
 inline KernelTraffic LayerTraffic(const LayerSizes& sizes, std::int64_t element_bytes) {
   const std::int64_t row_tiles = DivideUp(sizes.rows, kProductRows);
-  const std::int64_t column_tiles = DivideUp(sizes.out, ProductPieces(sizes.out) * kPiece);
+  const std::int64_t column_tiles = ColumnTiles(sizes.out);
   const auto bytes = [&](std::int64_t elements) {
     return static_cast<double>(elements * element_bytes);
   };
@@ -35,8 +35,7 @@ inline KernelTraffic LayerWeightsTraffic(const LayerSizes& sizes, std::int64_t e
                                          int multiprocessors) {
   const WeightsPlan plan(multiprocessors, sizes);
   const std::int64_t row_tiles = DivideUp(plan.shape.rows, kProductRows);
-  const std::int64_t column_tiles =
-      DivideUp(plan.shape.columns, ProductPieces(plan.shape.columns) * kPiece);
+  const std::int64_t column_tiles = ColumnTiles(plan.shape.columns);
   const auto bytes = [&](std::int64_t of_a_row) {
     return static_cast<double>(sizes.rows * of_a_row * element_bytes);
   };

@@ -9,6 +9,8 @@
 #pragma once
 
 #include "kernels/conv/mbconv_cuda_plan.h"
+#include "kernels/cuda/kernel_traffic.h"
+#include "kernels/norm/batch_norm_cuda_plan.h"
 
 namespace nasengine::cuda::mbconv {
 
@@ -20,17 +22,13 @@ struct PassTraffic {
 
 namespace traffic {
 
-// Two sums a channel in f64, written by so many blocks and read again.
-inline double Sums(std::int64_t blocks, std::int64_t channels) {
-  return 2.0 * 2.0 * static_cast<double>(sizeof(double)) * static_cast<double>(blocks * channels);
-}
 inline std::int64_t Tiles(std::int64_t rows) { return DivideUp(rows, kProductRows); }
 
 // Without parts of a weights' gradient.
 inline double Depthwise(const MarchMap& map, const MarchPlan& plan) {
   const MarchTraffic traffic = TrafficOf(map, plan);
   return traffic.map + traffic.units + (plan.parts > 0 ? 0.0 : traffic.weights) +
-         Sums(Blocks(map, plan) / plan.chunks, map.channels);
+         ChannelSumBytes(Blocks(map, plan) / plan.chunks, map.channels);
 }
 
 // Parts of a weights' gradient, there and back, and their sum.
@@ -67,11 +65,11 @@ inline PassTraffic ForwardTraffic(const MbconvGeometry& g, std::int64_t element_
       PlanMarch(map, FusedTile(element_bytes, g.kernel, g.stride), multiprocessors);
   PassTraffic traffic{.least = sizes.x + 2 * sizes.e1 + 2 * sizes.e2 + 3 * sizes.o};
   if (expands) {
-    traffic.bytes += sizes.x + sizes.e1 + traffic::Sums(traffic::Tiles(expand.rows), expand.out) +
+    traffic.bytes += sizes.x + sizes.e1 + ChannelSumBytes(traffic::Tiles(expand.rows), expand.out) +
                      static_cast<double>(expand.in * expand.out * element_bytes);
   }
   traffic.bytes += traffic::Depthwise(map, plan);
-  traffic.bytes += sizes.e2 + sizes.o + traffic::Sums(traffic::Tiles(project.rows), project.out) +
+  traffic.bytes += sizes.e2 + sizes.o + ChannelSumBytes(traffic::Tiles(project.rows), project.out) +
                    static_cast<double>(project.in * project.out * element_bytes);
   traffic.bytes += 2 * sizes.o;
   return traffic;
@@ -91,10 +89,9 @@ inline PassTraffic BackwardTraffic(const MbconvGeometry& g, std::int64_t element
     return traffic::Parts(layer, element_bytes, cache_bytes, multiprocessors);
   };
   PassTraffic traffic{.least = 4 * sizes.o + 4 * sizes.e2 + 4 * sizes.e1 + 2 * sizes.x};
-  constexpr std::int64_t kNormBlocks = 8;  // of a multiprocessor, that look for sums
-  traffic.bytes += 2 * sizes.o + traffic::Sums(kNormBlocks * multiprocessors, g.c_out);
+  traffic.bytes += 2 * sizes.o + ChannelSumBytes(kNormBlocks * multiprocessors, g.c_out);
   traffic.bytes += 2 * sizes.o + 2 * sizes.e2 + weights(project) +
-                   traffic::Sums(traffic::Tiles(project.rows), project.in);
+                   ChannelSumBytes(traffic::Tiles(project.rows), project.in);
   const MarchPlan plan = GradientsPlan(g, map, expands, multiprocessors);
   traffic.bytes += traffic::Depthwise(map, plan);
   traffic.parts += parts(project) + TrafficOf(map, plan).weights;

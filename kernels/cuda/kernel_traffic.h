@@ -21,4 +21,9 @@ struct KernelTraffic {
   double ratio() const { return bytes / least; }
 };
 
+// Two sums a channel in f64, written by so many blocks and read again.
+inline double ChannelSumBytes(std::int64_t blocks, std::int64_t channels) {
+  return 2.0 * 2.0 * static_cast<double>(sizeof(double)) * static_cast<double>(blocks * channels);
+}
+
 }  // namespace nasengine::cuda

@@ -22,9 +22,9 @@ template <class Sum, class Finish>
 void Finalise(Context& context, const char* name, const PartialSums<Sum>& sums, std::int64_t c,
               const Finish& finish) {
   std::int64_t blocks = sums.blocks;
-  if constexpr (sizeof(Sum) == sizeof(double)) {         // f32 would lose what blocks have kept
-    constexpr std::int64_t kPartsPerMultiprocessor = 8;  // no more than passes over rows leave
-    const std::int64_t most = kPartsPerMultiprocessor * BackendOf(context).multiprocessors();
+  if constexpr (sizeof(Sum) == sizeof(double)) {  // f32 would lose what blocks have kept
+    // No more than passes over rows leave.
+    const std::int64_t most = kNormBlocks * BackendOf(context).multiprocessors();
     if (blocks > most) {
       Launch(context, name, &FoldSums<Sum>,
              {.grid = dim3(static_cast<unsigned>(DivideUp(2 * c, kFoldThreads)),

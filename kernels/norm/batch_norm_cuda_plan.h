@@ -15,11 +15,13 @@ inline constexpr int kNormThreads = 256;
 // Rows that a thread loads at once.
 inline constexpr int kNormRows = 4;
 
-// A block is `lanes` rows of `width` threads, each with `vector` neighbouring channels.
+// Blocks of a multiprocessor that leave sums of their own, at most.
+inline constexpr std::int64_t kNormBlocks = 8;
+
+// A block is `lanes` rows of `width` threads.
 struct NormPlan {
   std::int64_t rows = 0;
   std::int64_t c = 0;
-  int vector = 1;
   int width = 1;
   int lanes = 1;
   std::int64_t pieces = 0;  // blocks across the channels
@@ -30,18 +32,17 @@ struct NormPlan {
 
 // Pieces are narrow, so that a block has lanes whose sums it can add up: fewer sums remain for the
 // next stage. 512 bytes side by side are as good as a row for the memory. No blocks where there is
-// nothing to do.
+// nothing to do. A thread has `vector` neighbouring channels.
 inline NormPlan PlanNorm(std::int64_t rows, std::int64_t c, int vector, int multiprocessors) {
   constexpr std::int64_t kWidest = 32;
-  constexpr std::int64_t kBlocksPerMultiprocessor = 8;
-  NormPlan plan{.rows = rows, .c = c, .vector = vector};
+  NormPlan plan{.rows = rows, .c = c};
   const std::int64_t groups = DivideUp(c, vector);
   plan.pieces = DivideUp(groups, kWidest);
   plan.width = static_cast<int>(DivideUp(groups, std::max<std::int64_t>(1, plan.pieces)));
   plan.lanes = kNormThreads / std::max(1, plan.width);
   const std::int64_t useful = DivideUp(rows, std::int64_t{plan.lanes} * kNormRows);
   const std::int64_t wanted =
-      DivideUp(kBlocksPerMultiprocessor * multiprocessors, std::max<std::int64_t>(1, plan.pieces));
+      DivideUp(kNormBlocks * multiprocessors, std::max<std::int64_t>(1, plan.pieces));
   plan.blocks = std::min(useful, wanted);
   return plan;
 }
@@ -52,8 +53,7 @@ inline KernelTraffic NormTraffic(const NormPlan& plan, std::int64_t element_byte
   KernelTraffic traffic;
   traffic.blocks = plan.pieces * plan.blocks;
   traffic.least = static_cast<double>(tensors * plan.rows * plan.c * element_bytes);
-  traffic.bytes =
-      traffic.least + 2.0 * 2.0 * sizeof(double) * static_cast<double>(plan.blocks * plan.c);
+  traffic.bytes = traffic.least + ChannelSumBytes(plan.blocks, plan.c);
   traffic.asked = traffic.bytes;
   // Forward: two for the sums, two for the result. Backward: five and five.
   traffic.flops = static_cast<double>((tensors == 3 ? 4 : 10) * plan.rows * plan.c);

@@ -191,10 +191,7 @@ TEST_F(KernelTrafficTest, FiguresAreThoseOfTheTable) {
       Fused(g, bytes);
     }
   }
-  if (std::getenv("NASENGINE_WRITE_TABLES") != nullptr) {
-    std::ofstream(kTable) << rows_.str();
-    GTEST_SKIP() << kTable << " was written";
-  }
+  if (std::getenv("NASENGINE_WRITE_TABLES") != nullptr) std::ofstream(kTable) << rows_.str();
   std::ifstream file(kTable);
   std::ostringstream table;
   table << file.rdbuf();
